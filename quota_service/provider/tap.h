@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "quota_service/retry/failure.h"
+#include "quota_service/upstream/sse_parser.h"
+
+namespace holdfast::quota {
+
+// What an upstream event means for the call that it belongs to.
+enum class EventClass {
+  kBeforeOutput,  // nothing for the caller yet: created, in progress, keep-alives, unknown kinds
+  kOutput,        // the caller has seen something that a new attempt would contradict
+  kDone,          // the answer is complete
+  kFailed,        // the upstream says that it failed; `failure` says how
+};
+
+// Tokens as the provider counted them.
+struct TokenUsage {
+  int64_t input = 0;         // cached input included
+  int64_t cached_input = 0;
+  int64_t output = 0;        // reasoning included
+  int64_t reasoning = 0;
+};
+
+struct Verdict {
+  EventClass cls = EventClass::kBeforeOutput;
+  std::optional<TokenUsage> usage;         // as soon as the provider tells it, with whatever event
+  std::optional<UpstreamFailure> failure;  // exactly when kFailed
+};
+
+// Listens to the event stream of one attempt and classes each event. Implementations also pass the output on to their caller.
+// An event that cannot be understood at all (not JSON) is kFailed with kTransport.
+class Tap {
+ public:
+  virtual ~Tap() = default;
+  virtual Verdict OnEvent(const SseEvent& event) = 0;
+  // The stream ended without kDone or kFailed: kDone where this dialect allows that, else kFailed with kTransport.
+  virtual Verdict OnEndOfStream() = 0;
+};
+
+}  // namespace holdfast::quota

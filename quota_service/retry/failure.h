@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/base/clock.h"
+
+namespace holdfast::quota {
+
+// What an upstream's failure means for the call, whatever the provider calls it.
+enum class FailureClass {
+  kRateLimited,      // a limit has no room now; waiting fixes it
+  kTooLarge,         // larger than the limit itself; waiting never fixes it
+  kQuotaExhausted,   // money or quota is gone
+  kOverloaded,       // the upstream has no capacity, or failed inside (5xx)
+  kContextOverflow,  // larger than the model's window
+  kAuthentication,   // the upstream refuses our key
+  kInvalidRequest,   // the request is wrong; sending it again changes nothing
+  kTransport,        // reset, cut, stall, time-out, garbage
+};
+
+// The name in logs and metrics, for example "rate_limited".
+const char* FailureClassName(FailureClass cls);
+
+enum class Dimension { kTokens, kRequests, kConcurrency };
+// "tokens", "requests", "concurrent".
+const char* DimensionName(Dimension dimension);
+
+// What a refusal says about when to come back, and about the limit behind it. Absent: not said, or nonsense.
+struct ServerHint {
+  std::optional<Duration> retry_after;  // not negative, at most 31 days
+  std::optional<Dimension> dimension;
+  std::optional<int64_t> limit;  // of `dimension`
+  std::optional<int64_t> used;
+  std::optional<int64_t> requested;
+};
+
+struct UpstreamFailure {
+  FailureClass cls = FailureClass::kTransport;
+  int http_status = 0;  // 0: no HTTP answer, or a failure inside a 200 stream
+  std::string code;     // the provider's, for example "rate_limit_exceeded"; may be empty
+  std::string message;  // for people: valid UTF-8, at most 2 KiB, without secrets
+  ServerHint hint;
+};
+
+}  // namespace holdfast::quota
