@@ -17,7 +17,8 @@ absl::Status Bad(std::string_view text, std::string_view why) {
 }  // namespace
 
 bool Address::is_loopback() const {
-  return is_unix() || host == "localhost" || host == "::1" || (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos);
+  return is_unix() || host == "localhost" || host == "::1" ||
+         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos);
 }
 
 std::string Address::ToString() const {
@@ -30,7 +31,8 @@ absl::StatusOr<Address> ParseAddress(std::string_view text) {
   if (text.starts_with("unix:")) {
     address.path = text.substr(5);
     if (address.path.empty()) return Bad(text, "the path is empty");
-    if (address.path.size() > kMaxUnixPath) return Bad(text, fmt::format("the path has more than {} bytes", kMaxUnixPath));
+    if (address.path.size() > kMaxUnixPath)
+      return Bad(text, fmt::format("the path has more than {} bytes", kMaxUnixPath));
     return address;
   }
   const size_t colon = text.rfind(':');

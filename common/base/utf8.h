@@ -8,7 +8,8 @@ namespace holdfast {
 
 bool IsValidUtf8(std::string_view bytes);
 
-// Every maximal invalid sequence becomes U+FFFD, as the Unicode standard recommends (chapter 3, "U+FFFD substitution of maximal subparts").
+// Every maximal invalid sequence becomes U+FFFD, as the Unicode standard recommends (chapter 3, "U+FFFD substitution of
+// maximal subparts").
 std::string RepairUtf8(std::string_view bytes);
 
 // Code points; an invalid byte counts as one.

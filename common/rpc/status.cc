@@ -1,0 +1,63 @@
+#include "common/rpc/status.h"
+
+#include "absl/strings/string_view.h"
+#include "common/base/utf8.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace holdfast {
+
+grpc::Status ToGrpc(const absl::Status& status, const ErrorDetails& details) {
+  if (status.ok()) return grpc::Status::OK;
+  const auto code = static_cast<grpc::StatusCode>(status.code());
+  const std::string message = RepairUtf8({status.message().data(), status.message().size()});
+  if (details.empty()) return {code, message};
+
+  google::rpc::Status wire;
+  wire.set_code(static_cast<int32_t>(code));
+  wire.set_message(message);
+  if (details.retry_delay) {
+    google::rpc::RetryInfo info;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*details.retry_delay);
+    info.mutable_retry_delay()->set_seconds(seconds.count());
+    info.mutable_retry_delay()->set_nanos(static_cast<int32_t>((*details.retry_delay - seconds).count()));
+    wire.add_details()->PackFrom(info);
+  }
+  if (!details.violations.empty()) {
+    google::rpc::QuotaFailure failure;
+    for (const QuotaViolation& violation : details.violations) {
+      auto* out = failure.add_violations();
+      out->set_subject(RepairUtf8(violation.subject));
+      out->set_description(RepairUtf8(violation.description));
+      out->set_quota_metric(violation.metric);
+      out->set_quota_value(violation.value);
+    }
+    wire.add_details()->PackFrom(failure);
+  }
+  return {code, message, wire.SerializeAsString()};
+}
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+ErrorDetails DetailsOf(const grpc::Status& status) {
+  ErrorDetails details;
+  google::rpc::Status wire;
+  if (status.error_details().empty() || !wire.ParseFromString(status.error_details())) return details;
+  for (const auto& any : wire.details()) {
+    google::rpc::RetryInfo info;
+    google::rpc::QuotaFailure failure;
+    if (any.Is<google::rpc::RetryInfo>() && any.UnpackTo(&info) && info.has_retry_delay()) {
+      details.retry_delay =
+          std::chrono::seconds(info.retry_delay().seconds()) + std::chrono::nanoseconds(info.retry_delay().nanos());
+    } else if (any.Is<google::rpc::QuotaFailure>() && any.UnpackTo(&failure)) {
+      for (const auto& v : failure.violations()) {
+        details.violations.push_back({v.subject(), v.description(), v.quota_metric(), v.quota_value()});
+      }
+    }
+  }
+  return details;
+}
+
+}  // namespace holdfast

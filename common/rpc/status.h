@@ -1,0 +1,35 @@
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/base/clock.h"
+
+namespace holdfast {
+
+// One limit that refused a call; see google.rpc.QuotaFailure in proto/google/rpc.
+struct QuotaViolation {
+  std::string subject;
+  std::string description;
+  std::string metric;
+  int64_t value = 0;
+};
+
+// What a status says beyond code and words. Travels as google.rpc.RetryInfo and google.rpc.QuotaFailure.
+struct ErrorDetails {
+  std::optional<Duration> retry_delay;
+  std::vector<QuotaViolation> violations;
+
+  bool empty() const { return !retry_delay && violations.empty(); }
+};
+
+grpc::Status ToGrpc(const absl::Status& status, const ErrorDetails& details = {});
+absl::Status FromGrpc(const grpc::Status& status);
+// Empty where there are none, or where they cannot be read.
+ErrorDetails DetailsOf(const grpc::Status& status);
+
+}  // namespace holdfast
