@@ -8,7 +8,8 @@
 
 namespace holdfast::quota {
 
-// A duration as servers write it: "6m0s", "1m12s", "1h2m3s", "3.646s", "80ms", "45", "45 seconds", "2 minutes". Whole text.
+// A duration as servers write it: "6m0s", "1m12s", "1h2m3s", "3.646s", "80ms", "45", "45 seconds", "2 minutes". Whole
+// text.
 std::optional<Duration> ParseServerDuration(std::string_view text);
 
 // `Retry-After`: seconds (also fractional), or an HTTP date relative to `server_now`.

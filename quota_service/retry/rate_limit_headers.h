@@ -13,8 +13,8 @@ namespace holdfast::quota {
 // Response headers, names in lower case, in order of arrival.
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
-// One dimension as the `x-ratelimit-*` headers of an answer describe it. A value of -1 or nonsense is absent. A limit of 0 is absent;
-// so is a remaining of 0 that comes with an absent limit (both mean "unknown" at some providers).
+// One dimension as the `x-ratelimit-*` headers of an answer describe it. A value of -1 or nonsense is absent. A limit
+// of 0 is absent; so is a remaining of 0 that comes with an absent limit (both mean "unknown" at some providers).
 struct DimensionHeaders {
   std::optional<int64_t> limit;
   std::optional<int64_t> remaining;
@@ -31,8 +31,8 @@ struct RateLimitHeaders {
   bool empty() const { return tokens.empty() && requests.empty() && !retry_after; }
 };
 
-// Reads x-ratelimit-{limit,remaining,reset}-{requests,tokens}, the `-project-tokens` variants (the smaller remaining wins),
-// retry-after-ms and retry-after. `wall_now` is used for absolute times where the answer has no `date`.
+// Reads x-ratelimit-{limit,remaining,reset}-{requests,tokens}, the `-project-tokens` variants (the smaller remaining
+// wins), retry-after-ms and retry-after. `wall_now` is used for absolute times where the answer has no `date`.
 RateLimitHeaders ParseRateLimitHeaders(const HttpHeaders& headers, WallTime wall_now);
 
 }  // namespace holdfast::quota

@@ -1,0 +1,69 @@
+#include "quota_service/retry/rate_limit_headers.h"
+
+#include <charconv>
+#include <cmath>
+#include <string_view>
+
+#include "quota_service/retry/delay_text.h"
+#include "quota_service/retry/text_scan.h"
+
+namespace holdfast::quota {
+namespace {
+
+// The first header of this name; nullopt where none.
+std::optional<std::string_view> Find(const HttpHeaders& headers, std::string_view name) {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return TrimBlanks(value);
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> FindCount(const HttpHeaders& headers, const std::string& name) {
+  constexpr int64_t kMost = 1'000'000'000'000'000;
+  const auto text = Find(headers, name);
+  if (!text) return std::nullopt;
+  int64_t value = 0;
+  const char* const text_end = text->data() + text->size();
+  const auto [end, error] = std::from_chars(text->data(), text_end, value);
+  if (error != std::errc() || end != text_end || value < 0 || value > kMost) return std::nullopt;
+  return value;
+}
+
+DimensionHeaders ParseDimension(const HttpHeaders& headers, const std::string& suffix, WallTime server_now) {
+  DimensionHeaders out;
+  out.limit = FindCount(headers, "x-ratelimit-limit-" + suffix);
+  if (out.limit == 0) out.limit.reset();
+  out.remaining = FindCount(headers, "x-ratelimit-remaining-" + suffix);
+  if (out.remaining == 0 && !out.limit) out.remaining.reset();
+  if (const auto reset = Find(headers, "x-ratelimit-reset-" + suffix)) out.reset = ParseRetryAfter(*reset, server_now);
+  return out;
+}
+
+std::optional<Duration> ParseMilliseconds(std::string_view text) {
+  const auto number = ScanDecimal(text);
+  if (!number || number->length != text.size()) return std::nullopt;
+  if (number->value > ToSeconds(kLongestServerDelay) * 1e3) return std::nullopt;
+  return Duration(std::llround(number->value * 1e6));
+}
+
+}  // namespace
+
+RateLimitHeaders ParseRateLimitHeaders(const HttpHeaders& headers, WallTime wall_now) {
+  WallTime server_now = wall_now;
+  if (const auto date = Find(headers, "date")) server_now = ParseHttpDate(*date).value_or(wall_now);
+
+  RateLimitHeaders out;
+  out.tokens = ParseDimension(headers, "tokens", server_now);
+  out.requests = ParseDimension(headers, "requests", server_now);
+  // A project's limit stands beside its organisation's; the one with less room is the one that will refuse.
+  const DimensionHeaders project = ParseDimension(headers, "project-tokens", server_now);
+  if (project.remaining && (!out.tokens.remaining || *project.remaining < *out.tokens.remaining)) out.tokens = project;
+
+  if (const auto ms = Find(headers, "retry-after-ms")) out.retry_after = ParseMilliseconds(*ms);
+  if (!out.retry_after) {
+    if (const auto value = Find(headers, "retry-after")) out.retry_after = ParseRetryAfter(*value, server_now);
+  }
+  return out;
+}
+
+}  // namespace holdfast::quota
