@@ -121,8 +121,9 @@ std::optional<Dimension> FindDimension(std::string_view text) {
 // dimension.
 std::optional<int64_t> NumberAfterMax(std::string_view text) {
   constexpr size_t kMostWords = 40;
-  for (size_t at = FindWord(text, "max "); at != std::string_view::npos; at = FindWord(text, "max ", at + 1)) {
+  for (size_t at = FindWord(text, "max"); at != std::string_view::npos; at = FindWord(text, "max", at + 1)) {
     const std::string_view rest = text.substr(at);
+    if (!rest.starts_with("max ")) continue;
     const size_t colon = rest.substr(0, kMostWords).find(':');
     if (colon == std::string_view::npos || !FindDimension(rest.substr(0, colon))) continue;
     if (const auto number = LeadingCount(SkipBlanks(rest.substr(colon + 1)))) return number;
