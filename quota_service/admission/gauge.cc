@@ -1,0 +1,151 @@
+#include "quota_service/admission/gauge.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace holdfast::quota {
+namespace {
+
+// Far below one token, far above the rounding error of a double that holds a limit.
+constexpr double kEpsilon = 1e-6;
+
+Duration CeilToNanoseconds(double seconds) {
+  constexpr double kMost = 9.0e9;
+  return std::chrono::nanoseconds(static_cast<int64_t>(std::ceil(std::min(seconds, kMost) * 1e9)));
+}
+
+class ContinuousGauge final : public Gauge {
+ public:
+  ContinuousGauge(double limit, Duration per) : Gauge(limit, per), level_(limit) {}
+
+  double Level(BootTime now) const override {
+    const double elapsed = now > at_ ? ToSeconds(now - at_) : 0;
+    return std::min(limit_, level_ + elapsed * rate());
+  }
+  BootTime WhenFits(BootTime now, double amount) const override {
+    if (amount > limit_ + kEpsilon) return BootTime::max();
+    const double missing = amount - Level(now);
+    return missing <= kEpsilon ? now : now + CeilToNanoseconds(missing / rate());
+  }
+  void Charge(BootTime now, double amount) override { Set(now, Level(now) - amount); }
+  void Correct(BootTime now, double delta) override { Set(now, Level(now) + delta); }
+  void SetLimit(BootTime now, double limit) override {
+    const double level = Level(now) + (limit - limit_);
+    limit_ = limit;
+    Set(now, level);
+  }
+  std::unique_ptr<Gauge> Clone() const override { return std::make_unique<ContinuousGauge>(*this); }
+
+ private:
+  double rate() const { return limit_ / ToSeconds(per_); }
+  void Set(BootTime now, double level) {
+    level_ = std::min(limit_, level);
+    at_ = std::max(at_, now);
+  }
+
+  double level_;
+  BootTime at_{};
+};
+
+class SlidingGauge final : public Gauge {
+ public:
+  SlidingGauge(double limit, Duration per) : Gauge(limit, per) {}
+
+  double Level(BootTime now) const override {
+    double used = 0;
+    for (const Entry& entry : entries_) {
+      if (entry.at + per_ > now) used += entry.amount;
+    }
+    return limit_ - std::max(0.0, used);
+  }
+  BootTime WhenFits(BootTime now, double amount) const override {
+    if (amount > limit_ + kEpsilon) return BootTime::max();
+    double level = Level(now);
+    if (level + kEpsilon >= amount) return now;
+    for (const Entry& entry : entries_) {
+      if (entry.at + per_ <= now) continue;
+      level += entry.amount;
+      if (level + kEpsilon >= amount) return entry.at + per_;
+    }
+    return now + per_;
+  }
+  void Charge(BootTime now, double amount) override {
+    while (!entries_.empty() && entries_.front().at + per_ <= now) entries_.pop_front();
+    if (!entries_.empty() && entries_.back().at >= now) {
+      entries_.back().amount += amount;
+    } else {
+      entries_.push_back({now, amount});
+    }
+  }
+  void Correct(BootTime now, double delta) override {
+    if (delta < 0) {
+      Charge(now, -delta);
+      return;
+    }
+    // Returned room is taken from the newest charges: they would have been held longest.
+    for (auto entry = entries_.rbegin(); entry != entries_.rend() && delta > 0; ++entry) {
+      const double taken = std::min(delta, entry->amount);
+      entry->amount -= taken;
+      delta -= taken;
+    }
+  }
+  void SetLimit(BootTime, double limit) override { limit_ = limit; }
+  std::unique_ptr<Gauge> Clone() const override { return std::make_unique<SlidingGauge>(*this); }
+
+ private:
+  struct Entry {
+    BootTime at;
+    double amount;
+  };
+  std::deque<Entry> entries_;
+};
+
+class FixedGauge final : public Gauge {
+ public:
+  FixedGauge(double limit, Duration per) : Gauge(limit, per) {}
+
+  double Level(BootTime now) const override { return limit_ - (InWindow(now) ? used_ : 0); }
+  BootTime WhenFits(BootTime now, double amount) const override {
+    if (amount > limit_ + kEpsilon) return BootTime::max();
+    return Level(now) + kEpsilon >= amount ? now : begin_ + per_;
+  }
+  void Charge(BootTime now, double amount) override {
+    Roll(now);
+    used_ += amount;
+  }
+  void Correct(BootTime now, double delta) override {
+    Roll(now);
+    used_ = std::max(0.0, used_ - delta);
+  }
+  void SetLimit(BootTime, double limit) override { limit_ = limit; }
+  std::unique_ptr<Gauge> Clone() const override { return std::make_unique<FixedGauge>(*this); }
+
+ private:
+  bool InWindow(BootTime now) const { return started_ && now < begin_ + per_; }
+  void Roll(BootTime now) {
+    if (InWindow(now)) return;
+    begin_ = started_ ? begin_ + (now - begin_) / per_ * per_ : now;
+    started_ = true;
+    used_ = 0;
+  }
+
+  bool started_ = false;
+  BootTime begin_{};
+  double used_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Gauge> MakeGauge(WindowKind kind, double limit, Duration per) {
+  switch (kind) {
+    case WindowKind::kSliding:
+      return std::make_unique<SlidingGauge>(limit, per);
+    case WindowKind::kFixed:
+      return std::make_unique<FixedGauge>(limit, per);
+    case WindowKind::kContinuous:
+      break;
+  }
+  return std::make_unique<ContinuousGauge>(limit, per);
+}
+
+}  // namespace holdfast::quota

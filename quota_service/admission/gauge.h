@@ -1,0 +1,49 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "common/base/clock.h"
+
+namespace holdfast::quota {
+
+enum class WindowKind {
+  kContinuous,  // a token bucket: capacity `limit`, refilled at limit / per; what OpenAI's gate does
+  kSliding,     // at most `limit` in any span of `per`
+  kFixed,       // whole again at the end of each window of `per`; windows follow each other from the first charge on
+};
+
+// One limit over one window, as a mirror of what the provider's gate keeps. Amounts are in units of the dimension
+// (tokens, requests). The level is the room that is left; it is never above the limit, and negative when more was
+// charged than there was.
+class Gauge {
+ public:
+  virtual ~Gauge() = default;
+
+  virtual double Level(BootTime now) const = 0;
+  // The first moment, not before `now`, at which `amount` fits if nothing else is charged. BootTime::max(): never, it
+  // is over the limit.
+  virtual BootTime WhenFits(BootTime now, double amount) const = 0;
+  virtual void Charge(BootTime now, double amount) = 0;
+  // Level += delta, for what the mirror did not see.
+  virtual void Correct(BootTime now, double delta) = 0;
+  // What is used stays used.
+  virtual void SetLimit(BootTime now, double limit) = 0;
+  virtual std::unique_ptr<Gauge> Clone() const = 0;
+
+  bool Fits(BootTime now, double amount) const { return WhenFits(now, amount) <= now; }
+  double limit() const { return limit_; }
+  Duration per() const { return per_; }
+
+ protected:
+  Gauge(double limit, Duration per) : limit_(limit), per_(per) {}
+  Gauge(const Gauge&) = default;
+
+  double limit_;
+  Duration per_;
+};
+
+// Full at first. `limit` and `per` are positive.
+std::unique_ptr<Gauge> MakeGauge(WindowKind kind, double limit, Duration per);
+
+}  // namespace holdfast::quota

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "quota_service/admission/mirror.h"
+#include "quota_service/retry/failure.h"
+#include "quota_service/retry/rate_limit_headers.h"
+
+namespace holdfast::quota {
+
+// One configured limit. Without one of a dimension, that dimension is learnt from the upstream's headers.
+struct LimitSpec {
+  Dimension dimension = Dimension::kTokens;  // not concurrency
+  WindowKind kind = WindowKind::kContinuous;
+  int64_t count = 0;  // positive
+  Duration per = std::chrono::minutes(1);
+};
+
+struct LimitGroupOptions {
+  std::string name;  // "<upstream>/<model family>"
+  std::vector<LimitSpec> limits;
+  std::optional<int64_t> concurrent;
+};
+
+// What stands between a waiter and its turn, and for how long.
+struct WaitEstimate {
+  enum class Reason { kNone, kLimit, kLearning, kPaused };
+  Reason reason = Reason::kNone;
+  Dimension dimension = Dimension::kTokens;  // for kLimit
+  int64_t limit = 0;                         // 0: unknown
+  Duration per{};                            // zero for concurrency
+  int64_t used = 0;                          // of `limit`, now, those ahead in the queue included
+  int64_t requested = 0;
+  Duration wait{};   // from now
+  int position = 0;  // 1: next
+};
+
+// How a request that was under way ended, as far as limits are concerned.
+enum class Settlement {
+  kCharged,  // it counts at the provider, whether it succeeded or not
+  kNotSent,  // it never reached the provider
+};
+
+// All limits that a family of models shares on one upstream account, and the queue before them. Pure state: time is
+// passed in.
+//
+// A request is a waiter, then in flight, then gone. Nobody passes the head: tokens gather while a large one waits, so
+// nothing is lost. Until the first answer has come, one request goes ahead alone: its headers tell the limits and their
+// levels.
+class LimitGroup {
+ public:
+  using RequestId = uint64_t;
+
+  explicit LimitGroup(LimitGroupOptions options);
+
+  const std::string& name() const { return name_; }
+
+  void Enqueue(BootTime now, RequestId id, int64_t tokens);
+
+  struct Decision {
+    std::vector<RequestId> granted;   // in flight from now on
+    std::vector<RequestId> rejected;  // larger than a limit; gone
+  };
+  Decision Admit(BootTime now);
+  // When Admit has something to do by time alone. Empty: only after another call.
+  std::optional<BootTime> NextAdmission(BootTime now) const;
+
+  // A waiter leaves. False: it is not waiting.
+  bool Leave(RequestId id);
+  // The headers of an answer to a request in flight, refusals included.
+  void OnHeaders(BootTime now, RequestId id, const RateLimitHeaders& headers);
+  // The provider refused a request in flight: it waits again, at the front; the hint corrects the limits, or pauses the
+  // group.
+  void Refuse(BootTime now, RequestId id, const ServerHint& hint);
+  // A request in flight failed for another reason and wants another turn: it waits again, at the front.
+  void Requeue(BootTime now, RequestId id, Settlement settlement);
+  void Settle(BootTime now, RequestId id, Settlement settlement);
+
+  // Every waiter in order of the queue, one pass.
+  std::vector<std::pair<RequestId, WaitEstimate>> Forecast(BootTime now) const;
+  // As a new request of `tokens` would be told now; reason kNone: it would run at once. Empty: never, it is larger than
+  // a limit.
+  std::optional<WaitEstimate> WouldWait(BootTime now, int64_t tokens) const;
+  // 0: unknown.
+  int64_t LargestAdmissible() const;
+  bool limits_known() const { return learnt_; }
+
+  struct Level {
+    Dimension dimension;
+    int64_t limit;
+    Duration per;  // zero for concurrency
+    int64_t remaining;
+    LimitSource source;
+  };
+  std::vector<Level> Levels(BootTime now) const;
+  size_t queued() const { return queue_.size(); }
+  size_t in_flight() const { return in_flight_.size(); }
+  bool Contains(RequestId id) const;
+
+ private:
+  struct Waiter {
+    RequestId id;
+    int64_t tokens;
+  };
+  struct Limit {
+    Dimension dimension;
+    Mirror mirror;
+    bool configured_window;
+  };
+  struct InFlight {
+    int64_t tokens;
+    BootTime since;
+  };
+  // The queue played forward.
+  class Simulation;
+
+  static double Amount(Dimension dimension, int64_t tokens) {
+    return dimension == Dimension::kRequests ? 1.0 : static_cast<double>(tokens);
+  }
+  Limit* Find(Dimension dimension);
+  bool NeverFits(int64_t tokens) const;
+  bool FitsNow(BootTime now, int64_t tokens) const;
+  void LearnLimit(BootTime now, RequestId id, Dimension dimension, const DimensionHeaders& headers);
+  void Pause(BootTime now, Duration wait);
+  // Out of in_flight_, its amounts returned where it took none.
+  std::optional<int64_t> Land(BootTime now, RequestId id, bool took_nothing);
+
+  std::string name_;
+  std::vector<Limit> limits_;
+  std::optional<int64_t> concurrent_;
+  std::deque<Waiter> queue_;
+  std::map<RequestId, InFlight> in_flight_;
+  bool learnt_ = false;
+  BootTime paused_until_{};
+  int refusals_without_hint_ = 0;
+  Duration mean_duration_ = std::chrono::seconds(10);  // of requests, for forecasts where concurrency binds
+};
+
+}  // namespace holdfast::quota

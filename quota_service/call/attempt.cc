@@ -1,0 +1,154 @@
+#include "quota_service/call/attempt.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "common/base/duration_text.h"
+#include "quota_service/provider/error_class.h"
+
+namespace holdfast::quota {
+namespace {
+
+constexpr size_t kMostEventBytes = 16 * 1024 * 1024;
+constexpr size_t kMostErrorBytes = 256 * 1024;
+// After the last event the connection is given this long to end its answer, so that it can be used again.
+constexpr Duration kDrain = std::chrono::seconds(2);
+
+bool IsEventStream(const HttpHeaders& headers) {
+  for (const auto& [name, value] : headers) {
+    if (name != "content-type") continue;
+    std::string lower = value;
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+    return lower.starts_with("text/event-stream");
+  }
+  return false;
+}
+
+}  // namespace
+
+Attempt::Attempt(Loop& loop, UpstreamClient& client, const Account& account, UpstreamRequest request,
+                 std::unique_ptr<Tap> tap, Listener* listener)
+    : loop_(loop),
+      listener_(listener),
+      tap_(std::move(tap)),
+      stall_timeout_(account.stall_timeout),
+      parser_(kMostEventBytes),
+      silence_(loop.NewTimer()),
+      run_(loop.NewTimer()) {
+  run_->ArmAt(loop_.Now() + account.run_timeout, [this, limit = account.run_timeout] {
+    FailTransport(fmt::format("the upstream did not finish within {}", FormatDuration(limit)));
+  });
+  WatchSilence();
+  exchange_ = client.Start(std::move(request), this);
+}
+
+void Attempt::WatchSilence() {
+  silence_->ArmAt(loop_.Now() + stall_timeout_, [this] {
+    FailTransport(fmt::format("the upstream sent no event for {}", FormatDuration(stall_timeout_)));
+  });
+}
+
+void Attempt::OnHeaders(int http_status, const HttpHeaders& headers) {
+  if (mode_ != Mode::kAwaitingHeaders) return;
+  result_.answered = true;
+  http_status_ = http_status;
+  headers_ = headers;
+  mode_ = http_status == 200 && IsEventStream(headers) ? Mode::kEvents : Mode::kErrorBody;
+  WatchSilence();
+  listener_->OnAttemptHeaders(http_status, ParseRateLimitHeaders(headers, loop_.WallNow()));
+}
+
+void Attempt::OnBody(std::string_view bytes) {
+  if (mode_ == Mode::kEvents) {
+    OnEvents(bytes);
+  } else if (mode_ == Mode::kErrorBody) {
+    error_body_.append(bytes.substr(0, kMostErrorBytes - std::min(kMostErrorBytes, error_body_.size())));
+  }
+}
+
+void Attempt::OnEvents(std::string_view bytes) {
+  std::vector<SseEvent> events;
+  const absl::Status status = parser_.Feed(bytes, &events);
+  for (const SseEvent& event : events) {
+    WatchSilence();
+    if (Take(tap_->OnEvent(event))) return;
+  }
+  if (!status.ok()) FailTransport(std::string(status.message().data(), status.message().size()));
+}
+
+bool Attempt::Take(const Verdict& verdict) {
+  if (verdict.usage) result_.usage = verdict.usage;
+  if (verdict.cls == EventClass::kOutput && !result_.output) {
+    result_.output = true;
+    listener_->OnAttemptFirstOutput();
+  }
+  if (verdict.cls == EventClass::kFailed) {
+    UpstreamFailure failure = verdict.failure.value_or(UpstreamFailure{});
+    // Refusals inside a stream have no headers of their own; those of the stream are older.
+    Fail(std::move(failure));
+    return true;
+  }
+  if (verdict.cls == EventClass::kDone) {
+    mode_ = Mode::kDraining;
+    silence_->Disarm();
+    run_->ArmAt(loop_.Now() + kDrain, [this] { exchange_.reset(); });
+    listener_->OnAttemptEnded(result_);
+    return true;
+  }
+  return false;
+}
+
+void Attempt::OnDone(absl::Status transport) {
+  switch (mode_) {
+    case Mode::kDraining:
+      run_->Disarm();
+      exchange_.reset();
+      return;
+    case Mode::kErrorBody:
+      // A body that was cut off still says most of it.
+      Fail(ClassifyErrorResponse(http_status_, headers_, error_body_, loop_.WallNow()));
+      return;
+    case Mode::kAwaitingHeaders:
+      FailTransport(transport.ok() ? "the upstream closed the connection without an answer"
+                                   : std::string(transport.message().data(), transport.message().size()));
+      return;
+    case Mode::kEvents:
+      if (!transport.ok()) {
+        FailTransport(
+            fmt::format("the stream broke: {}", std::string(transport.message().data(), transport.message().size())));
+      } else {
+        const Verdict verdict = tap_->OnEndOfStream();
+        if (verdict.cls == EventClass::kDone || verdict.cls == EventClass::kFailed) {
+          Take(verdict);
+        } else {
+          FailTransport("the stream ended without a completion");
+        }
+      }
+      return;
+  }
+}
+
+void Attempt::Fail(UpstreamFailure failure) {
+  result_.failure = std::move(failure);
+  End();
+}
+
+void Attempt::FailTransport(std::string message) {
+  UpstreamFailure failure;
+  failure.cls = FailureClass::kTransport;
+  failure.http_status = http_status_;
+  failure.message = SanitizeMessage(message);
+  Fail(std::move(failure));
+}
+
+void Attempt::End() {
+  mode_ = Mode::kDraining;
+  silence_->Disarm();
+  run_->Disarm();
+  exchange_.reset();
+  listener_->OnAttemptEnded(std::move(result_));
+}
+
+}  // namespace holdfast::quota

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/loop.h"
+#include "quota_service/provider/tap.h"
+#include "quota_service/retry/failure.h"
+#include "quota_service/upstream/account.h"
+#include "quota_service/upstream/sse_parser.h"
+#include "quota_service/upstream/upstream_client.h"
+
+namespace holdfast::quota {
+
+struct AttemptResult {
+  std::optional<UpstreamFailure> failure;  // absent: completed
+  std::optional<TokenUsage> usage;
+  bool answered = false;  // headers came
+  bool output = false;    // the tap passed something on
+};
+
+// One request to one upstream, from sending to its end: HTTP, event stream, tap, and the watch over silences. On the
+// loop.
+class Attempt final : private UpstreamListener {
+ public:
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    virtual void OnAttemptHeaders(int http_status, const RateLimitHeaders& headers) = 0;
+    virtual void OnAttemptFirstOutput() = 0;
+    // Once, last. The attempt may be destroyed in it.
+    virtual void OnAttemptEnded(AttemptResult result) = 0;
+  };
+
+  Attempt(Loop& loop, UpstreamClient& client, const Account& account, UpstreamRequest request, std::unique_ptr<Tap> tap,
+          Listener* listener);
+
+ private:
+  enum class Mode { kAwaitingHeaders, kEvents, kErrorBody, kDraining };
+
+  void OnHeaders(int http_status, const HttpHeaders& headers) override;
+  void OnBody(std::string_view bytes) override;
+  void OnDone(absl::Status transport) override;
+
+  void OnEvents(std::string_view bytes);
+  // True: ended.
+  bool Take(const Verdict& verdict);
+  void WatchSilence();
+  void Fail(UpstreamFailure failure);
+  void FailTransport(std::string message);
+  void End();
+
+  Loop& loop_;
+  Listener* listener_;
+  std::unique_ptr<Tap> tap_;
+  Duration stall_timeout_;
+  Mode mode_ = Mode::kAwaitingHeaders;
+  int http_status_ = 0;
+  HttpHeaders headers_;
+  std::string error_body_;
+  SseParser parser_;
+  AttemptResult result_;
+  std::unique_ptr<Loop::Timer> silence_;
+  std::unique_ptr<Loop::Timer> run_;
+  std::unique_ptr<UpstreamExchange> exchange_;
+};
+
+}  // namespace holdfast::quota

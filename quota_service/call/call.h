@@ -1,0 +1,98 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/base/loop.h"
+#include "quota_service/call/attempt.h"
+#include "quota_service/call/envelope.h"
+#include "quota_service/call/exchange.h"
+#include "quota_service/call/observer.h"
+#include "quota_service/ledger/ledger.h"
+#include "quota_service/retry/backoff.h"
+#include "quota_service/retry/retry_budget.h"
+#include "quota_service/upstream/upstream_client.h"
+
+namespace holdfast::quota {
+
+// What every call shares. All of it outlives the calls.
+struct CallServices {
+  Loop& loop;
+  Ledger& ledger;
+  UpstreamClient& upstream;
+  RetryBudget& retry_budget;
+  BackoffPolicy backoff;
+  Uniform random;
+  CallObserver& observer;
+};
+
+// The state machine of one model call: wait for a grant, send, listen, and begin again where that can help.
+//
+//   queued ──granted──▶ sending ──done──▶ finished
+//     ▲                   │ refused: back to the front of the queue, the client sees a wait
+//     └───────────────────┤
+//   backing off ◀─────────┘ overloaded or broken: backoff, then the front of the queue
+//
+// It knows neither JSON nor proto, nor whether anybody reads. On the loop.
+class Call final : private LedgerClient, private Attempt::Listener {
+ public:
+  // `exchange` outlives the call.
+  Call(CallServices services, Envelope envelope, Exchange* exchange);
+  ~Call() override;
+
+  void Start();
+  // Ends it as cancelled; a call that has finished stays as it is.
+  void Cancel(std::string why);
+
+  const Envelope& envelope() const { return envelope_; }
+  bool finished() const { return state_ == State::kFinished; }
+
+ private:
+  enum class State { kNew, kQueued, kBackingOff, kSending, kFinished };
+
+  void OnGranted() override;
+  void OnWaiting(const WaitEstimate& estimate) override;
+  void OnRejected(const absl::Status& status, int64_t largest) override;
+
+  void OnAttemptHeaders(int http_status, const RateLimitHeaders& headers) override;
+  void OnAttemptFirstOutput() override;
+  void OnAttemptEnded(AttemptResult result) override;
+
+  void Enqueue();
+  void BeginWait(State state);
+  Duration WaitedSoFar() const;
+  void Send();
+  void Retry(const UpstreamFailure& failure, const AttemptResult& result);
+  void BackOff(Duration wait, Settlement settlement);
+  void Stop(const UpstreamFailure& failure);
+  void FailWaitTooLong(std::optional<Duration> retry_after);
+  void Notify(WaitNotice::Reason reason, const WaitEstimate& estimate);
+  void Renew();
+  void Finish(CallOutcome outcome);
+  void FinishFailed(CallFailure failure);
+
+  CallServices services_;
+  Envelope envelope_;
+  Exchange* exchange_;
+  State state_ = State::kNew;
+  Ledger::Ticket ticket_ = 0;
+  std::unique_ptr<Attempt> attempt_;
+
+  BootTime started_{};
+  BootTime wait_began_{};
+  Duration waited_{};
+  BootTime sent_at_{};
+  int attempts_ = 0;
+  int failures_ = 0;
+  std::optional<UpstreamFailure> last_failure_;
+  std::optional<WaitEstimate> last_estimate_;
+  BootTime last_estimate_end_{};
+  std::optional<Duration> first_announced_;
+
+  std::unique_ptr<Loop::Timer> patience_;  // until max_wait is used up
+  std::unique_ptr<Loop::Timer> backoff_;
+  std::unique_ptr<Loop::Timer> renewal_;
+};
+
+}  // namespace holdfast::quota

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/base/clock.h"
+#include "quota_service/upstream/account.h"
+
+namespace holdfast::quota {
+
+// Where a call goes.
+struct Route {
+  std::shared_ptr<const Account> account;
+  std::string model;  // as the upstream knows it
+  std::string group;  // its limit group at the ledger
+};
+
+// What the state machine of a call knows about the request. The request itself stays with the Exchange.
+struct Envelope {
+  std::string tenant;
+  std::string call_id;
+  std::string session;
+  std::string model;   // as the caller named it
+  std::string digest;  // of everything that makes it this request and no other
+  Route route;
+  int64_t charge = 0;      // what the upstream's gate will charge, in tokens
+  int64_t output_cap = 0;  // 0: none
+  Duration max_wait{};     // in queue and backoff, in all
+};
+
+}  // namespace holdfast::quota

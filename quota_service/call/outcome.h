@@ -1,0 +1,50 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/base/clock.h"
+#include "quota_service/admission/limit_group.h"
+#include "quota_service/provider/tap.h"
+
+namespace holdfast::quota {
+
+// Why a call failed, whichever protocol its caller speaks.
+struct CallFailure {
+  enum class Kind {
+    kWaitTooLong,     // the wait is, or would be, longer than the caller allows
+    kNeverFits,       // larger than the limit, or than the model's window
+    kQuotaExhausted,  // the upstream's money or quota is gone
+    kUpstreamAuth,    // the upstream refuses our key
+    kInvalidRequest,  // the upstream will not take this request
+    kBrokenOff,       // failed after output to a caller that cannot begin again
+    kCancelled,
+  };
+  Kind kind = Kind::kCancelled;
+  std::string message;                  // for people; without secrets
+  std::optional<Duration> retry_after;  // from now
+  std::optional<WaitEstimate> wait;     // for kWaitTooLong, where a limit is the reason
+  int64_t largest = 0;                  // for kNeverFits: the largest charge that fits; 0: unknown
+};
+
+const char* CallFailureName(CallFailure::Kind kind);
+
+struct CallOutcome {
+  std::optional<CallFailure> failure;  // absent: completed
+  std::optional<TokenUsage> usage;
+  Duration waited{};
+  int attempts = 0;
+};
+
+// What a waiting caller is told.
+struct WaitNotice {
+  enum class Reason { kRateLimit, kUpstreamRefused, kBackoff, kLearning };
+  Reason reason = Reason::kRateLimit;
+  std::string scope;      // the limit group
+  WaitEstimate estimate;  // its limit fields only for kRateLimit and kUpstreamRefused
+  WallTime retry_at;
+  int attempts = 0;    // sent upstream so far
+  std::string detail;  // the last failure in words; may be empty
+};
+
+}  // namespace holdfast::quota

@@ -1,0 +1,263 @@
+#include "quota_service/ledger/in_process_ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace holdfast::quota {
+namespace {
+
+// The queue is played forward at most this often, however many events there are.
+constexpr Duration kForecastInterval = std::chrono::milliseconds(250);
+constexpr Duration kExpiryCheck = std::chrono::seconds(5);
+// Any model name makes a group; past this many, those that nobody uses are forgotten, with what was learnt.
+constexpr size_t kMostGroups = 1000;
+
+}  // namespace
+
+struct InProcessLedger::Group {
+  Group(LimitGroupOptions options, Loop& loop)
+      : limits(std::move(options)), admission(loop.NewTimer()), forecast(loop.NewTimer()), expiry(loop.NewTimer()) {}
+
+  LimitGroup limits;
+  std::unique_ptr<Loop::Timer> admission;
+  std::unique_ptr<Loop::Timer> forecast;
+  std::unique_ptr<Loop::Timer> expiry;
+  std::map<Ticket, Place*> places;
+  BootTime last_forecast = BootTime::min();
+  bool configured = false;
+  bool wake_posted = false;
+  bool forecast_armed = false;
+  bool expiry_armed = false;
+};
+
+InProcessLedger::InProcessLedger(Loop& loop, std::vector<LimitGroupOptions> groups) : loop_(loop) {
+  for (LimitGroupOptions& options : groups) {
+    std::string name = options.name;
+    auto group = std::make_unique<Group>(std::move(options), loop_);
+    group->configured = true;
+    groups_.emplace(std::move(name), std::move(group));
+  }
+}
+
+InProcessLedger::~InProcessLedger() { *alive_ = false; }
+
+InProcessLedger::Group& InProcessLedger::GroupOf(const std::string& name) {
+  if (const auto found = groups_.find(name); found != groups_.end()) return *found->second;
+  if (groups_.size() >= kMostGroups) {
+    std::erase_if(groups_, [](const auto& entry) {
+      return !entry.second->configured && !entry.second->wake_posted && entry.second->places.empty();
+    });
+  }
+  LimitGroupOptions options;
+  options.name = name;
+  return *groups_.emplace(name, std::make_unique<Group>(std::move(options), loop_)).first->second;
+}
+
+InProcessLedger::Place* InProcessLedger::Granted(Ticket ticket) {
+  const auto found = places_.find(ticket);
+  return found != places_.end() && found->second.granted ? &found->second : nullptr;
+}
+
+Ledger::Ticket InProcessLedger::Enqueue(Demand demand, LedgerClient* client) {
+  const Ticket ticket = next_ticket_++;
+  Group& group = GroupOf(demand.group);
+  Place& place = places_[ticket];
+  place.group = &group;
+  place.client = client;
+  group.places[ticket] = &place;
+  group.limits.Enqueue(loop_.Now(), ticket, demand.tokens);
+  Wake(group);
+  return ticket;
+}
+
+void InProcessLedger::Cancel(Ticket ticket) {
+  const auto found = places_.find(ticket);
+  if (found == places_.end()) return;
+  Group& group = *found->second.group;
+  if (found->second.granted) {
+    group.limits.Settle(loop_.Now(), ticket, Settlement::kNotSent);
+  } else {
+    group.limits.Leave(ticket);
+  }
+  group.places.erase(ticket);
+  places_.erase(found);
+  Wake(group);
+}
+
+void InProcessLedger::Renew(Ticket ticket) {
+  if (Place* place = Granted(ticket)) place->expires = loop_.Now() + kGrantLifetime;
+}
+
+void InProcessLedger::Calibrate(Ticket ticket, const RateLimitHeaders& headers) {
+  if (Place* place = Granted(ticket)) {
+    place->group->limits.OnHeaders(loop_.Now(), ticket, headers);
+    Wake(*place->group);
+  }
+}
+
+void InProcessLedger::Refuse(Ticket ticket, const ServerHint& hint) {
+  if (Place* place = Granted(ticket)) {
+    place->granted = false;
+    place->announcer = Announcer();
+    place->group->limits.Refuse(loop_.Now(), ticket, hint);
+    Wake(*place->group);
+  }
+}
+
+void InProcessLedger::Requeue(Ticket ticket, Settlement settlement) {
+  if (Place* place = Granted(ticket)) {
+    place->granted = false;
+    place->announcer = Announcer();
+    place->group->limits.Requeue(loop_.Now(), ticket, settlement);
+    Wake(*place->group);
+  }
+}
+
+void InProcessLedger::Settle(Ticket ticket, Settlement settlement) {
+  if (Place* place = Granted(ticket)) {
+    Group& group = *place->group;
+    group.limits.Settle(loop_.Now(), ticket, settlement);
+    group.places.erase(ticket);
+    places_.erase(ticket);
+    Wake(group);
+  }
+}
+
+void InProcessLedger::Wake(Group& group) {
+  if (group.wake_posted) return;
+  group.wake_posted = true;
+  loop_.Post([this, &group, alive = alive_] {
+    if (!*alive) return;
+    group.wake_posted = false;
+    Serve(group);
+  });
+}
+
+void InProcessLedger::Serve(Group& group) {
+  const BootTime now = loop_.Now();
+  const LimitGroup::Decision decision = group.limits.Admit(now);
+  const int64_t largest = group.limits.LargestAdmissible();
+
+  // A client may cancel any ticket from inside its callback, so each is looked up again.
+  for (const Ticket ticket : decision.granted) {
+    Place& place = places_.at(ticket);
+    place.granted = true;
+    place.expires = now + kGrantLifetime;
+  }
+  for (const Ticket ticket : decision.rejected) {
+    const auto found = places_.find(ticket);
+    if (found == places_.end()) continue;
+    LedgerClient* client = found->second.client;
+    group.places.erase(ticket);
+    places_.erase(found);
+    client->OnRejected(
+        absl::FailedPreconditionError(fmt::format("the request is larger than the limit of {}: at most {} tokens fit",
+                                                  group.limits.name(), largest)),
+        largest);
+  }
+  for (const Ticket ticket : decision.granted) {
+    if (const auto found = places_.find(ticket); found != places_.end() && found->second.granted)
+      found->second.client->OnGranted();
+  }
+
+  if (const auto next = group.limits.NextAdmission(now)) {
+    group.admission->ArmAt(*next, [this, &group] { Serve(group); });
+  } else {
+    group.admission->Disarm();
+  }
+  if (group.limits.in_flight() > 0 && !group.expiry_armed) {
+    group.expiry_armed = true;
+    group.expiry->ArmAt(now + kExpiryCheck, [this, &group] { Expire(group); });
+  }
+  if (group.limits.queued() == 0) return;
+  const BootTime forecast_at = group.last_forecast == BootTime::min() ? now : group.last_forecast + kForecastInterval;
+  if (forecast_at <= now) {
+    Tell(group);
+  } else if (!group.forecast_armed) {
+    group.forecast_armed = true;
+    group.forecast->ArmAt(forecast_at, [this, &group] {
+      group.forecast_armed = false;
+      Tell(group);
+    });
+  }
+}
+
+void InProcessLedger::Tell(Group& group) {
+  const BootTime now = loop_.Now();
+  group.last_forecast = now;
+  bool pending = false;
+  for (const auto& [ticket, estimate] : group.limits.Forecast(now)) {
+    const auto found = places_.find(ticket);
+    if (found == places_.end() || found->second.granted) continue;
+    if (estimate.reason == WaitEstimate::Reason::kNone) continue;
+    if (found->second.announcer.ShouldTell(now, estimate)) {
+      found->second.client->OnWaiting(estimate);
+    } else {
+      pending = true;
+    }
+  }
+  // Someone was told less than a second ago; what has changed since is told when the second is over.
+  if (pending && !group.forecast_armed) {
+    group.forecast_armed = true;
+    group.forecast->ArmAt(now + std::chrono::seconds(1), [this, &group] {
+      group.forecast_armed = false;
+      if (group.limits.queued() > 0) Tell(group);
+    });
+  }
+}
+
+void InProcessLedger::Expire(Group& group) {
+  const BootTime now = loop_.Now();
+  group.expiry_armed = false;
+  std::vector<Ticket> expired;
+  for (const auto& [ticket, place] : group.places) {
+    if (place->granted && place->expires <= now) expired.push_back(ticket);
+  }
+  for (const Ticket ticket : expired) {
+    group.limits.Settle(now, ticket, Settlement::kCharged);
+    group.places.erase(ticket);
+    places_.erase(ticket);
+  }
+  Serve(group);
+}
+
+void InProcessLedger::GetHeadroom(const std::string& name, int64_t tokens,
+                                  absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) {
+  loop_.Post([this, name, tokens, alive = alive_, done = std::move(done)]() mutable {
+    if (!*alive) return;
+    const auto found = groups_.find(name);
+    if (found == groups_.end()) {
+      done(Headroom{});
+      return;
+    }
+    const LimitGroup& limits = found->second->limits;
+    const BootTime now = loop_.Now();
+    Headroom headroom;
+    headroom.largest = limits.LargestAdmissible();
+    headroom.limits_known = limits.limits_known();
+    headroom.levels = limits.Levels(now);
+    if (const auto estimate = limits.WouldWait(now, tokens)) {
+      headroom.estimate = *estimate;
+    } else {
+      headroom.never_fits = true;
+    }
+    done(std::move(headroom));
+  });
+}
+
+void InProcessLedger::GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) {
+  loop_.Post([this, alive = alive_, done = std::move(done)]() mutable {
+    if (!*alive) return;
+    const BootTime now = loop_.Now();
+    std::vector<GroupState> states;
+    for (const auto& [name, group] : groups_) {
+      const auto estimate = group->limits.WouldWait(now, 0);
+      states.push_back({name, group->limits.Levels(now), group->limits.queued(), group->limits.in_flight(),
+                        estimate ? estimate->wait : Duration::zero()});
+    }
+    done(std::move(states));
+  });
+}
+
+}  // namespace holdfast::quota

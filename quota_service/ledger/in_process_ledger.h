@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "common/base/loop.h"
+#include "quota_service/ledger/announcer.h"
+#include "quota_service/ledger/ledger.h"
+
+namespace holdfast::quota {
+
+// The ledger of a quota_service that is alone with its keys: limit groups in this process's memory.
+class InProcessLedger final : public Ledger {
+ public:
+  // Configured groups; others are made when they are first asked for, with everything to be learnt.
+  InProcessLedger(Loop& loop, std::vector<LimitGroupOptions> groups);
+  ~InProcessLedger() override;
+
+  Ticket Enqueue(Demand demand, LedgerClient* client) override;
+  void Cancel(Ticket ticket) override;
+  void Renew(Ticket ticket) override;
+  void Calibrate(Ticket ticket, const RateLimitHeaders& headers) override;
+  void Refuse(Ticket ticket, const ServerHint& hint) override;
+  void Requeue(Ticket ticket, Settlement settlement) override;
+  void Settle(Ticket ticket, Settlement settlement) override;
+  void GetHeadroom(const std::string& group, int64_t tokens,
+                   absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) override;
+  void GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) override;
+
+ private:
+  struct Group;
+  struct Place {
+    Group* group;
+    LedgerClient* client;
+    bool granted = false;
+    BootTime expires{};  // of the grant
+    Announcer announcer;
+  };
+
+  Group& GroupOf(const std::string& name);
+  Place* Granted(Ticket ticket);
+  // Soon, once: whoever fits is granted, waiters are told, the timers are set.
+  void Wake(Group& group);
+  void Serve(Group& group);
+  void Tell(Group& group);
+  void Expire(Group& group);
+
+  Loop& loop_;
+  std::map<std::string, std::unique_ptr<Group>> groups_;
+  std::unordered_map<Ticket, Place> places_;
+  Ticket next_ticket_ = 1;
+  // Posted tasks outlive the ledger in the loop's queue; they hold this and find it empty.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace holdfast::quota

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "quota_service/admission/limit_group.h"
+
+namespace holdfast::quota {
+
+// What a call asks of the ledger.
+struct Demand {
+  std::string group;  // "<upstream>/<model family>"
+  std::string tenant;
+  std::string session;
+  int64_t tokens = 0;  // what the provider's gate will charge, at least 0
+};
+
+// Who holds a place in the queue, and later a grant. Called on the loop, never from inside a Ledger method; not after
+// Cancel or Settle.
+class LedgerClient {
+ public:
+  virtual ~LedgerClient() = default;
+  // Send now. The grant expires after Ledger::kGrantLifetime unless renewed.
+  virtual void OnGranted() = 0;
+  // Still waiting; the first time at once, then when the position changes or the end moves by a tenth, at most once a
+  // second.
+  virtual void OnWaiting(const WaitEstimate& estimate) = 0;
+  // Out of the queue. FAILED_PRECONDITION: larger than a limit (`largest` says what fits). UNAVAILABLE: the ledger
+  // cannot be reached; enqueue again later.
+  virtual void OnRejected(const absl::Status& status, int64_t largest) = 0;
+};
+
+struct Headroom {
+  bool never_fits = false;
+  WaitEstimate estimate;  // reason kNone: fits now
+  int64_t largest = 0;    // 0: unknown
+  bool limits_known = false;
+  std::vector<LimitGroup::Level> levels;
+};
+
+struct GroupState {
+  std::string name;
+  std::vector<LimitGroup::Level> levels;
+  size_t queued = 0;
+  size_t in_flight = 0;
+  Duration wait{};  // of a new request without tokens
+};
+
+// Limits and the queue before them, whoever keeps them: this process, or a store that replicas share. Every answer
+// comes later, by callback on the loop. Methods are called on the loop.
+class Ledger {
+ public:
+  using Ticket = uint64_t;
+  static constexpr Duration kGrantLifetime = std::chrono::seconds(60);
+
+  virtual ~Ledger() = default;
+
+  // A place in the queue of its group. `client` outlives the ticket, or cancels it.
+  virtual Ticket Enqueue(Demand demand, LedgerClient* client) = 0;
+  // The waiter leaves, or the grant goes back unused.
+  virtual void Cancel(Ticket ticket) = 0;
+
+  // The rest is about granted tickets; others are ignored.
+  virtual void Renew(Ticket ticket) = 0;
+  // What the headers of its answer said.
+  virtual void Calibrate(Ticket ticket, const RateLimitHeaders& headers) = 0;
+  // The provider refused it: it waits again, at the front of its group, and OnGranted comes again.
+  virtual void Refuse(Ticket ticket, const ServerHint& hint) = 0;
+  // It failed otherwise and wants another turn: waits again, at the front.
+  virtual void Requeue(Ticket ticket, Settlement settlement) = 0;
+  // It has ended.
+  virtual void Settle(Ticket ticket, Settlement settlement) = 0;
+
+  // Consumes nothing.
+  virtual void GetHeadroom(const std::string& group, int64_t tokens,
+                           absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) = 0;
+  virtual void GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) = 0;
+};
+
+}  // namespace holdfast::quota

@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+#include "common/base/version.h"
+#include "common/log/log.h"
+#include "quota_service/config/config.h"
+#include "quota_service/server.h"
+
+namespace {
+
+using holdfast::Address;
+
+// An address option that is checked while the command line is read, so that the error names the flag.
+void AddAddress(CLI::App& app, const std::string& flag, std::optional<Address>& into, const std::string& doc) {
+  app.add_option_function<std::string>(
+         flag,
+         [&into, flag](const std::string& text) {
+           auto address = holdfast::ParseAddress(text);
+           if (!address.ok()) throw CLI::ValidationError(flag, std::string(address.status().message()));
+           into = *address;
+         },
+         doc)
+      ->type_name("ADDR");
+}
+
+void PrintReference() {
+  holdfast::Section root = holdfast::Section::ForReference();
+  holdfast::quota::ReadQuotaConfig(root);
+  for (const holdfast::ConfigKey& key : root.keys()) fmt::print("{} ({})\n    {}\n", key.path, key.type, key.doc);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("quota_service: the one owner of upstream keys, limits and connections", "quota_service");
+  app.set_version_flag("--version", std::string("quota_service ") + holdfast::kVersion);
+  std::string config_file;
+  holdfast::quota::QuotaOverrides overrides;
+  bool check_config = false;
+  bool reference = false;
+  app.add_option("--config", config_file, "The YAML file; without it OPENAI_API_KEY and HOLDFAST_UPSTREAM_URL are used")
+      ->type_name("FILE");
+  app.add_option("--upstream-url", overrides.upstream_url, "Base URL of the (first) upstream")->type_name("URL");
+  app.add_option("--api-key-env", overrides.api_key_env, "Environment variable that holds its key")->type_name("NAME");
+  AddAddress(app, "--grpc", overrides.grpc, "Where gRPC listens");
+  AddAddress(app, "--http", overrides.http, "Where HTTP listens");
+  AddAddress(app, "--metrics", overrides.metrics, "Where metrics are served");
+  app.add_flag("--check-config", check_config, "Read the configuration, say what is wrong with it, and exit");
+  app.add_flag("--config-reference", reference, "Print every configuration key, and exit");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  if (reference) {
+    PrintReference();
+    return 0;
+  }
+
+  const auto config = holdfast::quota::LoadQuotaConfig(config_file, overrides);
+  if (!config.ok()) {
+    fmt::print(stderr, "quota_service: {}\n", std::string(config.status().message()));
+    return 2;
+  }
+  if (check_config) {
+    for (const std::string& warning : config->warnings) fmt::print(stderr, "warning: {}\n", warning);
+    fmt::print("configuration is valid\n");
+    return 0;
+  }
+
+  holdfast::InitLog("quota_service");
+  auto server = holdfast::quota::QuotaServer::Start(*config);
+  if (!server.ok()) {
+    fmt::print(stderr, "quota_service: {}\n", std::string(server.status().message()));
+    return 1;
+  }
+  (*server)->StopOnSignals();
+  (*server)->Run();
+  return 0;
+}

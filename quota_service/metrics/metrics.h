@@ -1,0 +1,61 @@
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "quota_service/call/observer.h"
+#include "quota_service/ledger/ledger.h"
+
+namespace holdfast::quota {
+
+// The Prometheus metrics of docs/metrics.md. Written on the loop; scraped from the exporter's threads.
+class Metrics final : public CallObserver {
+ public:
+  // `knows_model`: names that may become labels from the start. Others may once an upstream has answered them, 100 at
+  // most; the rest is "other".
+  explicit Metrics(std::function<bool(const std::string&)> knows_model);
+
+  std::shared_ptr<prometheus::Registry> registry() const { return registry_; }
+
+  // The state of the limits; called now and then.
+  void SetGroups(const std::vector<GroupState>& groups);
+
+  void OnAdmitted(const Envelope& envelope, Duration waited, std::optional<double> error) override;
+  void OnResponse(const Envelope& envelope, int http_status) override;
+  void OnFirstOutput(const Envelope& envelope, Duration since_sent) override;
+  void OnAttemptFailed(const Envelope& envelope, const UpstreamFailure& failure) override;
+  void OnFinished(const Envelope& envelope, const CallOutcome& outcome, Duration since_start) override;
+
+ private:
+  std::string ModelLabel(const std::string& model) const;
+  prometheus::Labels CallLabels(const Envelope& envelope) const;
+  // The labels that OpenTelemetry's GenAI conventions name.
+  prometheus::Labels GenAiLabels(const Envelope& envelope) const;
+
+  std::function<bool(const std::string&)> knows_model_;
+  std::set<std::string> answered_;
+  std::shared_ptr<prometheus::Registry> registry_;
+  prometheus::Family<prometheus::Counter>& tokens_;
+  prometheus::Family<prometheus::Counter>& calls_;
+  prometheus::Family<prometheus::Counter>& responses_;
+  prometheus::Family<prometheus::Counter>& rate_limited_;
+  prometheus::Family<prometheus::Histogram>& wait_;
+  prometheus::Family<prometheus::Histogram>& forecast_error_;
+  prometheus::Family<prometheus::Histogram>& first_token_;
+  prometheus::Family<prometheus::Gauge>& queue_depth_;
+  prometheus::Family<prometheus::Gauge>& limit_tokens_;
+  prometheus::Family<prometheus::Gauge>& remaining_tokens_;
+  prometheus::Family<prometheus::Histogram>& gen_ai_tokens_;
+  prometheus::Family<prometheus::Histogram>& gen_ai_first_token_;
+  prometheus::Family<prometheus::Histogram>& gen_ai_duration_;
+};
+
+}  // namespace holdfast::quota

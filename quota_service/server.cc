@@ -1,0 +1,171 @@
+#include "quota_service/server.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <cstdlib>
+#include <random>
+#include <thread>
+
+#include "common/loop/asio_loop.h"
+#include "common/metrics/endpoint.h"
+#include "common/rpc/server.h"
+#include "quota_service/call/registry.h"
+#include "quota_service/http/http_server.h"
+#include "quota_service/ledger/in_process_ledger.h"
+#include "quota_service/metrics/metrics.h"
+#include "quota_service/service/quota_service.h"
+#include "quota_service/upstream/curl_client.h"
+
+namespace holdfast::quota {
+namespace {
+
+constexpr Duration kGroupMetricsInterval = std::chrono::seconds(1);
+
+// "http://host:port/…" to host and port; empty where the URL has none or is not ours to judge.
+Address HostAndPort(const std::string& url) {
+  const bool secure = url.starts_with("https://");
+  const size_t begin = url.find("://") + 3;
+  std::string authority = url.substr(begin, url.find_first_of("/?#", begin) - begin);
+  if (const size_t at = authority.rfind('@'); at != std::string::npos) authority = authority.substr(at + 1);
+  if (const auto address = ParseAddress(authority); address.ok()) return *address;
+  return {authority, static_cast<uint16_t>(secure ? 443 : 80), ""};
+}
+
+bool SamePlace(const Address& upstream, const Address& listener) {
+  return upstream.port == listener.port &&
+         (upstream.host == listener.host || (upstream.is_loopback() && listener.is_loopback()) ||
+          (upstream.is_loopback() && (listener.host == "0.0.0.0" || listener.host == "::")));
+}
+
+}  // namespace
+
+struct QuotaServer::Impl {
+  explicit Impl(const QuotaConfig& config)
+      : loop(context),
+        router(config),
+        authenticator(config),
+        ledger(loop, router.ConfiguredGroups()),
+        upstream(context, {}),
+        metrics([this](const std::string& model) { return router.Knows(model); }),
+        registry({loop, ledger, upstream, retry_budget, {}, [this] { return uniform(generator); }, metrics},
+                 {.finished_bytes = config.finished_calls_bytes}),
+        service(loop, ledger, registry, router, authenticator),
+        group_timer(loop.NewTimer()),
+        drain(config.drain) {}
+
+  // Its destruction order is the reverse: servers, service, calls, then what they used.
+  boost::asio::io_context context{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{context.get_executor()};
+  AsioLoop loop;
+  Router router;
+  Authenticator authenticator;
+  InProcessLedger ledger;
+  CurlClient upstream;
+  RetryBudget retry_budget;
+  std::mt19937_64 generator{std::random_device{}()};
+  std::uniform_real_distribution<double> uniform{0, 1};
+  Metrics metrics;
+  CallRegistry registry;
+  QuotaServiceImpl service;
+  std::unique_ptr<Loop::Timer> group_timer;
+  Duration drain;
+  bool stopping = false;
+  std::unique_ptr<boost::asio::signal_set> signals;
+  std::unique_ptr<MetricsEndpoint> exposer;
+  std::unique_ptr<HttpServer> http;
+  std::unique_ptr<RpcServer> rpc;
+  std::thread drainer;
+
+  void PublishGroups() {
+    ledger.GetGroups([this](std::vector<GroupState> groups) { metrics.SetGroups(groups); });
+    group_timer->ArmAt(loop.Now() + kGroupMetricsInterval, [this] { PublishGroups(); });
+  }
+
+  void AwaitSignal() {
+    signals->async_wait([this](const boost::system::error_code& error, int number) {
+      if (error) return;
+      if (stopping) std::_Exit(1);
+      spdlog::info("signal {}: finishing running calls, at most {} s; again to exit at once", number, ToSeconds(drain));
+      BeginStop();
+      AwaitSignal();
+    });
+  }
+
+  void BeginStop() {
+    if (stopping) return;
+    stopping = true;
+    rpc->SetServing(false);
+    service.BeginShutdown();
+    drainer = std::thread([this] {
+      rpc->Drain(drain);
+      loop.Post([this] {
+        spdlog::info("stopped");
+        context.stop();
+      });
+    });
+  }
+};
+
+absl::StatusOr<std::unique_ptr<QuotaServer>> QuotaServer::Start(const QuotaConfig& config) {
+  auto impl = std::make_unique<Impl>(config);
+  Impl& self = *impl;
+
+  auto http = HttpServer::Start(self.context, config.http, [&self] {
+    return self.stopping ? absl::UnavailableError("shutting down") : absl::OkStatus();
+  });
+  if (!http.ok()) return http.status();
+  self.http = *std::move(http);
+  auto exposer = MetricsEndpoint::Start(config.metrics, self.metrics.registry());
+  if (!exposer.ok()) return exposer.status();
+  self.exposer = *std::move(exposer);
+  auto rpc = RpcServer::Start(config.grpc, {&self.service}, config.tls);
+  if (!rpc.ok()) return rpc.status();
+  self.rpc = *std::move(rpc);
+
+  for (const auto& account : self.router.accounts()) {
+    const Address upstream = HostAndPort(account->base_url);
+    for (const Address& own : {self.http->address(), self.rpc->address(), self.exposer->address()}) {
+      if (!own.is_unix() && SamePlace(upstream, own)) {
+        self.rpc->Drain(Duration::zero());
+        return absl::FailedPreconditionError(
+            fmt::format("upstream {}: {} is this server's own address {}; set the provider's URL (OPENAI_BASE_URL is "
+                        "for clients, HOLDFAST_UPSTREAM_URL for us)",
+                        account->name, account->base_url, own.ToString()));
+      }
+    }
+    spdlog::info("upstream {}: {} ({})", account->name, account->base_url, account->dialect);
+  }
+  for (const std::string& warning : config.warnings) spdlog::warn("{}", warning);
+  self.PublishGroups();
+  self.rpc->SetServing(true);
+  spdlog::info("listening: grpc {}, http {}, metrics {}", self.rpc->address().ToString(),
+               self.http->address().ToString(), self.exposer->address().ToString());
+  return std::unique_ptr<QuotaServer>(new QuotaServer(std::move(impl)));
+}
+
+QuotaServer::QuotaServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+QuotaServer::~QuotaServer() {
+  if (impl_->drainer.joinable()) impl_->drainer.join();
+}
+
+const Address& QuotaServer::grpc() const { return impl_->rpc->address(); }
+const Address& QuotaServer::http() const { return impl_->http->address(); }
+const Address& QuotaServer::metrics() const { return impl_->exposer->address(); }
+
+void QuotaServer::StopOnSignals() {
+  impl_->signals = std::make_unique<boost::asio::signal_set>(impl_->context, SIGTERM, SIGINT);
+  impl_->AwaitSignal();
+}
+
+void QuotaServer::Run() { impl_->context.run(); }
+
+void QuotaServer::Stop() {
+  impl_->loop.Post([impl = impl_.get()] { impl->BeginStop(); });
+}
+
+}  // namespace holdfast::quota

@@ -1,0 +1,232 @@
+#include "quota_service/service/quota_service.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "common/base/random_id.h"
+#include "common/rpc/server.h"
+#include "common/rpc/status.h"
+#include "common/rpc/unary.h"
+#include "quota_service/provider/dialect.h"
+#include "quota_service/provider/profile.h"
+#include "quota_service/service/validate.h"
+#include "quota_service/typed/wire.h"
+
+namespace holdfast::quota {
+namespace {
+
+constexpr Duration kDefaultMaxWait = std::chrono::minutes(15);
+constexpr Duration kStatusInterval = std::chrono::seconds(1);
+
+Duration MaxWaitOf(const v1::GenerateRequest& request) {
+  if (!request.has_max_wait()) return kDefaultMaxWait;
+  return FromSeconds(static_cast<double>(request.max_wait().seconds()) + request.max_wait().nanos() / 1e9);
+}
+
+v1::WaitReason ReasonOf(WaitEstimate::Reason reason) {
+  switch (reason) {
+    case WaitEstimate::Reason::kLearning:
+      return v1::WAIT_REASON_LEARNING;
+    case WaitEstimate::Reason::kPaused:
+      return v1::WAIT_REASON_UPSTREAM_REFUSED;
+    case WaitEstimate::Reason::kLimit:
+    case WaitEstimate::Reason::kNone:
+      break;
+  }
+  return v1::WAIT_REASON_RATE_LIMIT;
+}
+
+void FillLimit(const LimitGroup::Level& level, v1::LimitStatus* out) {
+  out->set_dimension(DimensionName(level.dimension));
+  out->set_limit(level.limit);
+  out->set_window_seconds(ToSeconds(level.per));
+  out->set_remaining(level.remaining);
+  out->set_source(LimitSourceName(level.source));
+}
+
+}  // namespace
+
+QuotaServiceImpl::QuotaServiceImpl(Loop& loop, Ledger& ledger, CallRegistry& registry, const Router& router,
+                                   const Authenticator& authenticator)
+    : loop_(loop), ledger_(ledger), registry_(registry), router_(router), authenticator_(authenticator) {}
+
+QuotaServiceImpl::~QuotaServiceImpl() = default;
+
+grpc::ServerWriteReactor<v1::GenerateEvent>* QuotaServiceImpl::Generate(grpc::CallbackServerContext* context,
+                                                                        const v1::GenerateRequest* request) {
+  return ServerStream<v1::GenerateEvent>::Open(loop_, [this, token = BearerToken(*context), request = *request](
+                                                          auto* stream) { OnGenerate(stream, token, request); });
+}
+
+absl::StatusOr<Envelope> QuotaServiceImpl::MakeEnvelope(const std::string& token,
+                                                        const v1::GenerateRequest& request) const {
+  auto tenant = authenticator_.TenantFor(token, request.tenant());
+  if (!tenant.ok()) return tenant.status();
+  if (absl::Status status = ValidateGenerate(request); !status.ok()) return status;
+  Envelope envelope;
+  envelope.tenant = *std::move(tenant);
+  envelope.call_id = request.call_id();
+  envelope.session = request.session_id();
+  envelope.model = request.model();
+  envelope.digest = RequestDigest(request);
+  envelope.route = router_.Find(request.model()).routes.front();
+  envelope.output_cap = request.max_output_tokens();
+  envelope.charge = GateCharge(*FindProfile(envelope.route.account->profile), CountPromptCharacters(request),
+                               request.max_output_tokens());
+  envelope.max_wait = MaxWaitOf(request);
+  return envelope;
+}
+
+void QuotaServiceImpl::OnGenerate(ServerStream<v1::GenerateEvent>* stream, const std::string& token,
+                                  v1::GenerateRequest request) {
+  if (shutting_down_) {
+    stream->Finish({grpc::StatusCode::UNAVAILABLE, "shutting down; attach again"});
+    return;
+  }
+  auto envelope = MakeEnvelope(token, request);
+  if (!envelope.ok()) {
+    stream->Finish(ToGrpc(envelope.status()));
+    return;
+  }
+  const Dialect& dialect = *FindDialect(envelope->route.account->dialect);
+  // What this dialect cannot express is said now, not after the wait.
+  if (auto body = dialect.BuildBody(request, envelope->route.model, envelope->route.account->name); !body.ok()) {
+    stream->Finish(ToGrpc(body.status()));
+    return;
+  }
+  GenerateStream::Cursor cursor{request.after_event(), request.after_incarnation()};
+  auto exchange = registry_.Attach(
+      *envelope, [&] { return std::make_shared<TypedExchange>(std::move(request), dialect, RandomId()); });
+  if (!exchange.ok()) {
+    stream->Finish(ToGrpc(exchange.status()));
+    return;
+  }
+  auto reader = std::make_unique<GenerateStream>(
+      stream, registry_, *envelope, *std::move(exchange), std::move(cursor),
+      [this](GenerateStream* gone) { loop_.Post([this, gone] { streams_.erase(gone); }); });
+  GenerateStream* raw = reader.get();
+  streams_[raw] = std::move(reader);
+  raw->Begin();
+}
+
+grpc::ServerUnaryReactor* QuotaServiceImpl::CancelCall(grpc::CallbackServerContext* context,
+                                                       const v1::CancelCallRequest* request,
+                                                       v1::CancelCallResponse* response) {
+  return AnswerOnLoop(loop_, context, [this, context, request, response](auto finish) {
+    auto tenant = authenticator_.TenantFor(BearerToken(*context), request->tenant());
+    if (!tenant.ok()) return finish(ToGrpc(tenant.status()));
+    if (absl::Status status = ValidateCallId(request->call_id()); !status.ok()) return finish(ToGrpc(status));
+    response->set_cancelled(registry_.Cancel(*tenant, request->call_id()));
+    finish(grpc::Status::OK);
+  });
+}
+
+grpc::ServerUnaryReactor* QuotaServiceImpl::GetHeadroom(grpc::CallbackServerContext* context,
+                                                        const v1::GetHeadroomRequest* request,
+                                                        v1::GetHeadroomResponse* response) {
+  return AnswerOnLoop(loop_, context, [this, context, request, response](auto finish) {
+    auto tenant = authenticator_.TenantFor(BearerToken(*context), request->tenant());
+    if (!tenant.ok()) return finish(ToGrpc(tenant.status()));
+    if (absl::Status status = ValidateModelName(request->model()); !status.ok()) return finish(ToGrpc(status));
+    if (request->tokens() < 0) return finish({grpc::StatusCode::INVALID_ARGUMENT, "tokens: must not be negative"});
+    const std::string group = router_.Find(request->model()).routes.front().group;
+    ledger_.GetHeadroom(group, request->tokens(), [this, group, response, finish](absl::StatusOr<Headroom> headroom) {
+      if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
+      response->set_limits_known(headroom->limits_known);
+      response->set_largest_admissible_tokens(headroom->largest);
+      for (const LimitGroup::Level& level : headroom->levels) FillLimit(level, response->add_limits());
+      if (headroom->never_fits) {
+        response->set_verdict(v1::GetHeadroomResponse::NEVER_FITS);
+      } else if (headroom->estimate.reason == WaitEstimate::Reason::kNone) {
+        response->set_verdict(v1::GetHeadroomResponse::FITS_NOW);
+      } else {
+        response->set_verdict(v1::GetHeadroomResponse::MUST_WAIT);
+        v1::Wait* wait = response->mutable_wait();
+        wait->set_reason(ReasonOf(headroom->estimate.reason));
+        wait->set_scope(group);
+        FillWait(headroom->estimate, wait);
+        FillTimestamp(loop_.WallNow() + std::chrono::duration_cast<WallTime::duration>(headroom->estimate.wait),
+                      wait->mutable_retry_at());
+      }
+      finish(grpc::Status::OK);
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* QuotaServiceImpl::GetModel(grpc::CallbackServerContext* context,
+                                                     const v1::GetModelRequest* request,
+                                                     v1::GetModelResponse* response) {
+  return AnswerOnLoop(loop_, context, [this, context, request, response](auto finish) {
+    const auto caller = authenticator_.Authenticate(BearerToken(*context));
+    if (!caller.ok()) return finish(ToGrpc(caller.status()));
+    if (absl::Status status = ValidateModelName(request->model()); !status.ok()) return finish(ToGrpc(status));
+    const Router::Model model = router_.Find(request->model());
+    response->set_model(request->model());
+    response->set_context_window(model.context_window);
+    response->set_dialect(model.routes.front().account->dialect);
+    for (const Route& route : model.routes) response->add_upstreams(route.account->name);
+    ledger_.GetHeadroom(model.routes.front().group, 0, [response, finish](absl::StatusOr<Headroom> headroom) {
+      if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
+      response->set_largest_admissible_tokens(headroom->largest);
+      finish(grpc::Status::OK);
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* QuotaServiceImpl::WhoAmI(grpc::CallbackServerContext* context, const v1::WhoAmIRequest*,
+                                                   v1::WhoAmIResponse* response) {
+  return AnswerOnLoop(loop_, context, [this, context, response](auto finish) {
+    const auto caller = authenticator_.Authenticate(BearerToken(*context));
+    if (!caller.ok()) return finish(ToGrpc(caller.status()));
+    response->set_tenant(caller->tenant);
+    response->set_is_service(caller->is_service);
+    finish(grpc::Status::OK);
+  });
+}
+
+grpc::ServerWriteReactor<v1::WatchStatusResponse>* QuotaServiceImpl::WatchStatus(grpc::CallbackServerContext* context,
+                                                                                 const v1::WatchStatusRequest*) {
+  return StatusStream::Open(loop_, [this, token = BearerToken(*context)](StatusStream* stream) {
+    const auto caller = authenticator_.Authenticate(token);
+    if (!caller.ok()) return stream->Finish(ToGrpc(caller.status()));
+    if (shutting_down_) return stream->Finish({grpc::StatusCode::UNAVAILABLE, "shutting down"});
+    watches_[stream] = loop_.NewTimer();
+    stream->set_on_closed([this, stream] { watches_.erase(stream); });
+    SendStatus(stream);
+  });
+}
+
+void QuotaServiceImpl::SendStatus(StatusStream* stream) {
+  ledger_.GetGroups([this, stream](std::vector<GroupState> groups) {
+    const auto watch = watches_.find(stream);
+    if (watch == watches_.end()) return;
+    v1::WatchStatusResponse status;
+    FillTimestamp(loop_.WallNow(), status.mutable_time());
+    for (const auto& account : router_.accounts()) {
+      v1::UpstreamStatus* upstream = status.add_upstreams();
+      upstream->set_name(account->name);
+      for (const GroupState& group : groups) {
+        if (!group.name.starts_with(account->name + "/")) continue;
+        v1::LimitGroupStatus* out = upstream->add_groups();
+        out->set_name(group.name);
+        out->set_queued(static_cast<int32_t>(group.queued));
+        out->set_in_flight(static_cast<int32_t>(group.in_flight));
+        out->set_wait_seconds(ToSeconds(group.wait));
+        for (const LimitGroup::Level& level : group.levels) FillLimit(level, out->add_limits());
+      }
+    }
+    // A client that does not read gets the newest state when it does, not every one that there was.
+    if (stream->queued_bytes() == 0) stream->Write(std::move(status));
+    watch->second->ArmAt(loop_.Now() + kStatusInterval, [this, stream] { SendStatus(stream); });
+  });
+}
+
+void QuotaServiceImpl::BeginShutdown() {
+  shutting_down_ = true;
+  for (auto& [raw, stream] : streams_) raw->OnShutdown();
+  for (auto& [stream, timer] : watches_) stream->Finish({grpc::StatusCode::UNAVAILABLE, "shutting down"});
+  watches_.clear();
+}
+
+}  // namespace holdfast::quota
