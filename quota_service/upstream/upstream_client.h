@@ -18,14 +18,15 @@ struct UpstreamRequest {
   Duration connect_timeout = std::chrono::seconds(10);
 };
 
-// What becomes of one HTTP exchange. Called on the loop, in this order: OnHeaders at most once, OnBody any number of times,
-// OnDone exactly once unless the exchange was destroyed first. None is called from inside Start.
+// What becomes of one HTTP exchange. Called on the loop, in this order: OnHeaders at most once, OnBody any number of
+// times, OnDone exactly once unless the exchange was destroyed first. None is called from inside Start.
 class UpstreamListener {
  public:
   virtual ~UpstreamListener() = default;
   virtual void OnHeaders(int http_status, const HttpHeaders& headers) = 0;
   virtual void OnBody(std::string_view bytes) = 0;
-  // OK: the answer ended as HTTP says it should. UNAVAILABLE: could not connect, or the connection broke; the message says how.
+  // OK: the answer ended as HTTP says it should. UNAVAILABLE: could not connect, or the connection broke; the message
+  // says how. INVALID_ARGUMENT: the request cannot be sent as it is, for example its URL is none.
   virtual void OnDone(absl::Status transport) = 0;
 };
 

@@ -1,0 +1,388 @@
+#include "quota_service/upstream/curl_client.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "quota_service/upstream/curl_headers.h"
+#include "tests/quota_service/upstream/client_test_base.h"
+#include "tests/quota_service/upstream/recording_listener.h"
+#include "tests/quota_service/upstream/scripted_server.h"
+
+namespace holdfast::quota {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr char kStreamHead[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+std::string Chunk(const std::string& bytes) { return fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes); }
+
+std::string Answer(const std::string& body) {
+  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+}
+
+class CurlClientTest : public ClientTestBase {
+ protected:
+  ~CurlClientTest() override { EXPECT_FALSE(listener_.out_of_order); }
+
+  void RunUntilDone() {
+    RunUntil([this] { return listener_.done.has_value(); });
+  }
+
+  ScriptedServer server_{context_};
+  CurlClient client_{context_, {.user_agent = "holdfast/test"}};
+  RecordingListener listener_;
+  std::unique_ptr<UpstreamExchange> exchange_;
+};
+
+TEST_F(CurlClientTest, SendsTheRequestAsItIsAndNothingElse) {
+  server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
+  exchange_ = client_.Start(Post(server_.Url("/v1/x?y=z"), "{\"a\":1}"), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(server_.requests().at(0),
+            fmt::format(
+                "POST /v1/x?y=z HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nUser-Agent: holdfast/test\r\nAccept: */*\r\n"
+                "content-type: application/json\r\nauthorization: Bearer sk-very-secret\r\nContent-Length: 7\r\n\r\n{}",
+                server_.port(), "{\"a\":1}"));
+  EXPECT_EQ(*listener_.done, absl::OkStatus());
+  EXPECT_EQ(listener_.body, "ok");
+}
+
+TEST_F(CurlClientTest, SendsALargeBodyWithoutAskingFirst) {
+  const std::string body(5'000'000, 'x');
+  server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
+  exchange_ = client_.Start(Post(server_.Url(), body), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(server_.requests().at(0).substr(server_.requests().at(0).find("\r\n\r\n") + 4), body);
+  EXPECT_THAT(server_.requests().at(0).substr(0, 400), Not(HasSubstr("Expect")));
+}
+
+TEST_F(CurlClientTest, SendsAGetWithoutABody) {
+  server_.on_request = [](auto& connection) { connection.Send(Answer("models")); };
+  UpstreamRequest request;
+  request.method = "GET";
+  request.url = server_.Url("/v1/models");
+  exchange_ = client_.Start(std::move(request), &listener_);
+  RunUntilDone();
+  EXPECT_THAT(server_.requests().at(0), StartsWith("GET /v1/models HTTP/1.1\r\n"));
+  EXPECT_THAT(server_.requests().at(0), Not(HasSubstr("Content-")));
+}
+
+TEST_F(CurlClientTest, CallsNothingFromInsideStart) {
+  server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  EXPECT_FALSE(listener_.status || listener_.done);
+  RecordingListener of_nonsense;
+  const auto nonsense = client_.Start(Post("not a URL"), &of_nonsense);
+  EXPECT_FALSE(of_nonsense.done);
+  RunUntilDone();
+}
+
+TEST_F(CurlClientTest, PassesAStreamOnPieceByPiece) {
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntil([this] { return server_.requests().size() == 1; });
+  server_.connection().Send(kStreamHead);
+  RunUntil([this] { return listener_.status.has_value(); });
+  EXPECT_EQ(listener_.status, 200);
+  EXPECT_EQ(listener_.Header("content-type"), "text/event-stream");
+  std::string expected;
+  for (const std::string piece : {"data: one\n\n", "data: two\n\n", "data: three\n\n"}) {
+    server_.connection().Send(Chunk(piece));
+    expected += piece;
+    RunUntil([&] { return listener_.body == expected; });
+    EXPECT_FALSE(listener_.done);
+  }
+  server_.connection().Send("0\r\n\r\n");
+  RunUntilDone();
+  EXPECT_EQ(*listener_.done, absl::OkStatus());
+}
+
+TEST_F(CurlClientTest, RestsWhileTheServerIsSilent) {
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntil([this] { return server_.requests().size() == 1; });
+  server_.connection().Send(kStreamHead + Chunk("data: one\n\n"));
+  RunUntil([this] { return !listener_.body.empty(); });
+  size_t handlers = 0;
+  context_.restart();
+  while (handlers < 1'000 && context_.poll_one() > 0) ++handlers;
+  EXPECT_LT(handlers, 10u);
+}
+
+TEST_F(CurlClientTest, PassesAMegabyteOnUnchanged) {
+  std::string body;
+  for (int i = 0; body.size() < 1'000'000; ++i) body += fmt::format("{} ", i);
+  server_.on_request = [&](auto& connection) { connection.Send(Answer(body)); };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(listener_.body, body);
+}
+
+TEST_F(CurlClientTest, RunsExchangesSideBySide) {
+  server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
+  std::vector<RecordingListener> listeners(20);
+  std::vector<std::unique_ptr<UpstreamExchange>> exchanges;
+  for (auto& listener : listeners) exchanges.push_back(client_.Start(Post(server_.Url()), &listener));
+  for (const auto& listener : listeners) {
+    RunUntil([&] { return listener.done.has_value(); });
+    EXPECT_EQ(*listener.done, absl::OkStatus());
+    EXPECT_EQ(listener.body, "ok");
+  }
+}
+
+TEST_F(CurlClientTest, ReusesTheConnection) {
+  server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
+  for (int i = 0; i < 5; ++i) {
+    RecordingListener listener;
+    const auto exchange = client_.Start(Post(server_.Url()), &listener);
+    RunUntil([&] { return listener.done.has_value(); });
+    EXPECT_EQ(*listener.done, absl::OkStatus());
+  }
+  EXPECT_EQ(server_.requests().size(), 5u);
+  EXPECT_EQ(server_.accepted(), 1);
+}
+
+TEST_F(CurlClientTest, OpensAnotherConnectionWhereTheServerHasClosedTheOld) {
+  server_.on_request = [](auto& connection) {
+    connection.Send(Answer("ok"));
+    connection.Close();
+  };
+  for (int i = 0; i < 3; ++i) {
+    RecordingListener listener;
+    const auto exchange = client_.Start(Post(server_.Url()), &listener);
+    RunUntil([&] { return listener.done.has_value(); });
+    EXPECT_EQ(*listener.done, absl::OkStatus());
+    RunReady();
+  }
+  EXPECT_EQ(server_.accepted(), 3);
+}
+
+TEST_F(CurlClientTest, ReportsAnErrorStatusWithItsBodyAsAnAnswer) {
+  server_.on_request = [](auto& connection) {
+    connection.Send("HTTP/1.1 429 Too Many Requests\r\nRetry-After-Ms: 3646\r\nContent-Length: 2\r\n\r\n{}");
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(listener_.status, 429);
+  EXPECT_EQ(listener_.Header("retry-after-ms"), "3646");
+  EXPECT_EQ(listener_.body, "{}");
+  EXPECT_EQ(*listener_.done, absl::OkStatus());
+}
+
+TEST_F(CurlClientTest, ReportsOnlyTheFinalAnswerAfterInterimOnes) {
+  server_.on_request = [](auto& connection) {
+    connection.Send("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + Answer("ok"));
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(listener_.status, 200);
+  EXPECT_EQ(listener_.Header("link"), "");
+  EXPECT_EQ(listener_.body, "ok");
+}
+
+TEST_F(CurlClientTest, ReportsARedirectAndDoesNotFollowIt) {
+  ScriptedServer elsewhere(context_);
+  server_.on_request = [&](auto& connection) {
+    connection.Send(
+        fmt::format("HTTP/1.1 307 Temporary Redirect\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", elsewhere.Url()));
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  RunReady();
+  EXPECT_EQ(listener_.status, 307);
+  EXPECT_EQ(*listener_.done, absl::OkStatus());
+  EXPECT_EQ(elsewhere.accepted(), 0);
+}
+
+TEST_F(CurlClientTest, EndsUnavailableWhenTheStreamIsReset) {
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntil([this] { return server_.requests().size() == 1; });
+  server_.connection().Send(kStreamHead + Chunk("data: one\n\n"));
+  RunUntil([this] { return !listener_.body.empty(); });
+  server_.connection().Reset();
+  RunUntilDone();
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+}
+
+TEST_F(CurlClientTest, EndsUnavailableWhenAChunkedStreamJustEnds) {
+  server_.on_request = [](auto& connection) {
+    connection.Send(kStreamHead + Chunk("data: one\n\n"));
+    connection.Close();
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(listener_.body, "data: one\n\n");
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+}
+
+TEST_F(CurlClientTest, EndsUnavailableWhenABodyIsShorterThanItsLength) {
+  server_.on_request = [](auto& connection) {
+    connection.Send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
+    connection.Close();
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(listener_.body, "only this");
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+}
+
+TEST_F(CurlClientTest, EndsUnavailableWithoutAnAnswer) {
+  server_.on_request = [](auto& connection) { connection.Close(); };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_FALSE(listener_.status);
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+}
+
+TEST_F(CurlClientTest, EndsUnavailableOnGarbage) {
+  server_.on_request = [](auto& connection) {
+    connection.Send("\x16\x03\x01 this is no HTTP\r\n\r\n");
+    connection.Close();
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_FALSE(listener_.status);
+  EXPECT_THAT(std::string(listener_.done->message()), HasSubstr("not HTTP/1.1"));
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+}
+
+TEST_F(CurlClientTest, EndsUnavailableWhereNobodyListens) {
+  std::string url;
+  int port = 0;
+  {
+    const ScriptedServer gone(context_);
+    url = gone.Url("/secret-path?key=sk-very-secret");
+    port = gone.port();
+  }
+  exchange_ = client_.Start(Post(url), &listener_);
+  RunUntilDone();
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+  EXPECT_THAT(std::string(listener_.done->message()), HasSubstr(fmt::format("127.0.0.1:{}", port)));
+  EXPECT_THAT(std::string(listener_.done->message()), Not(HasSubstr("secret")));
+}
+
+TEST_F(CurlClientTest, EndsUnavailableOnHeadersThatNeverEnd) {
+  server_.on_request = [](auto& connection) {
+    std::string bomb = "HTTP/1.1 200 OK\r\n";
+    while (bomb.size() < 2 * CurlHeaders::kMostBytes) bomb += "X-Bomb: " + std::string(500, 'x') + "\r\n";
+    connection.Send(bomb);
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_FALSE(listener_.status);
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+  EXPECT_THAT(std::string(listener_.done->message()), HasSubstr("262144 bytes"));
+}
+
+TEST_F(CurlClientTest, EndsUnavailableOnOneHeaderThatNeverEnds) {
+  server_.on_request = [](auto& connection) {
+    connection.Send("HTTP/1.1 200 OK\r\nX-Bomb: " + std::string(2 * CurlHeaders::kMostBytes, 'x'));
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+}
+
+TEST_F(CurlClientTest, RefusesWhatCannotBeSent) {
+  for (const char* url : {"", "not a URL", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://user:sk-very-secret@/x",
+                          "127.0.0.1:80/x"}) {
+    RecordingListener listener;
+    const auto exchange = client_.Start(Post(url), &listener);
+    RunUntil([&] { return listener.done.has_value(); });
+    EXPECT_TRUE(absl::IsInvalidArgument(*listener.done)) << url << ": " << *listener.done;
+    EXPECT_THAT(std::string(listener.done->message()), Not(HasSubstr("secret"))) << url;
+  }
+}
+
+TEST_F(CurlClientTest, RefusesHeadersThatWouldSmuggleOthers) {
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{"a", "sk-very-secret\r\nHost: elsewhere"},
+                                                        {"a\r\nb", "c"},
+                                                        {"a:b", "c"},
+                                                        {"", "c"},
+                                                        {"a", std::string("b\0c", 3)}}) {
+    UpstreamRequest request = Post(server_.Url());
+    request.headers = {{name, value}};
+    RecordingListener listener;
+    const auto exchange = client_.Start(std::move(request), &listener);
+    RunUntil([&] { return listener.done.has_value(); });
+    EXPECT_TRUE(absl::IsInvalidArgument(*listener.done)) << *listener.done;
+    EXPECT_THAT(std::string(listener.done->message()), Not(HasSubstr("secret")));
+  }
+  EXPECT_EQ(server_.accepted(), 0);
+}
+
+TEST_F(CurlClientTest, IsSilentAfterDestructionInsideOnHeaders) {
+  server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
+  listener_.on_headers = [this] { exchange_.reset(); };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntil([this] { return listener_.status.has_value(); });
+  RunReady();
+  EXPECT_EQ(listener_.body, "");
+  EXPECT_FALSE(listener_.done);
+}
+
+TEST_F(CurlClientTest, IsSilentAfterDestructionInsideOnBodyAndDropsTheConnection) {
+  listener_.on_body = [this] { exchange_.reset(); };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntil([this] { return server_.requests().size() == 1; });
+  server_.connection().Send(kStreamHead + Chunk("data: one\n\n"));
+  RunUntil([this] { return !listener_.body.empty(); });
+  server_.connection().Send(Chunk("data: two\n\n") + "0\r\n\r\n");
+  RunReady();
+  EXPECT_EQ(listener_.body, "data: one\n\n");
+  EXPECT_FALSE(listener_.done);
+
+  RecordingListener next;
+  const auto exchange = client_.Start(Post(server_.Url()), &next);
+  server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
+  RunUntil([&] { return next.done.has_value(); });
+  EXPECT_EQ(next.body, "ok");
+  EXPECT_EQ(server_.accepted(), 2);
+}
+
+TEST_F(CurlClientTest, LetsAnExchangeBeDestroyedInsideOnDone) {
+  server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
+  listener_.on_done = [this] { exchange_.reset(); };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(exchange_, nullptr);
+}
+
+TEST_F(CurlClientTest, LetsAListenerDestroyAnotherExchangeAndStartANewOne) {
+  server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
+  RecordingListener other;
+  RecordingListener next;
+  std::unique_ptr<UpstreamExchange> other_exchange, next_exchange;
+  const auto replace = [&] {
+    if (next_exchange) return;
+    (listener_.done ? other_exchange : exchange_).reset();
+    next_exchange = client_.Start(Post(server_.Url()), &next);
+  };
+  listener_.on_done = replace;
+  other.on_done = replace;
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  other_exchange = client_.Start(Post(server_.Url()), &other);
+  RunUntil([&] { return next.done.has_value(); });
+  EXPECT_NE(listener_.done.has_value(), other.done.has_value());
+  EXPECT_EQ(next.body, "ok");
+}
+
+TEST_F(CurlClientTest, IsSilentAfterDestructionBeforeAnythingHappened) {
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  exchange_.reset();
+  RunReady();
+  exchange_ = client_.Start(Post("not a URL"), &listener_);
+  exchange_.reset();
+  RunReady();
+  EXPECT_FALSE(listener_.status || listener_.done);
+}
+
+}  // namespace
+}  // namespace holdfast::quota
