@@ -11,10 +11,12 @@
 
 namespace holdfast::quota {
 
-// Receives what a typed tap makes of the stream: events of kind delta, item or completed; `event` and `incarnation` are not set.
+// Receives what a typed tap makes of the stream: events of kind delta, item or completed; `event` and `incarnation` are
+// not set.
 using EmitEvent = std::function<void(v1::GenerateEvent)>;
 
-// One provider wire format for typed calls: JSON out of a GenerateRequest, GenerateEvents out of server-sent events. Stateless.
+// One provider wire format for typed calls: JSON out of a GenerateRequest, GenerateEvents out of server-sent events.
+// Stateless.
 class Dialect {
  public:
   virtual ~Dialect() = default;
@@ -33,8 +35,9 @@ class Dialect {
 // Live for ever. Unknown name: null.
 const Dialect* FindDialect(std::string_view name);
 
-// What OpenAI's gate reads of a request: Unicode code points of `instructions`, of every text part, of tool call arguments and
-// of tool results. Names, ids, roles, tool schemas, images and JSON syntax are not counted. (docs/charge.md)
+// What OpenAI's gate reads of a request: Unicode code points of `instructions`, of every text and refusal part, of tool
+// call arguments and of tool results. Names, ids, roles, tool schemas, images and JSON syntax are not counted.
+// (docs/charge.md)
 int64_t CountPromptCharacters(const v1::GenerateRequest& request);
 
 }  // namespace holdfast::quota

@@ -11,12 +11,15 @@ namespace holdfast::quota {
 
 // Classes an HTTP answer that is not a stream of events: an error status, or a 200 whose body is an error.
 // `body` may be anything. The hint is joined from headers and text; where both name a delay, the longer one counts.
-UpstreamFailure ClassifyErrorResponse(int http_status, const HttpHeaders& headers, std::string_view body, WallTime wall_now);
+UpstreamFailure ClassifyErrorResponse(int http_status, const HttpHeaders& headers, std::string_view body,
+                                      WallTime wall_now);
 
-// Classes an error object that came inside a stream: the provider's `type` or `code` (either may be empty) and its words.
+// Classes an error object that came inside a stream: the provider's `type` or `code` (either may be empty) and its
+// words.
 UpstreamFailure ClassifyStreamError(std::string_view type, std::string_view code, std::string_view message);
 
-// `message` as it may be shown: valid UTF-8, at most 2 KiB, and whatever looks like a credential replaced by "[redacted]".
+// `message` as it may be shown: valid UTF-8, at most 2 KiB, and whatever looks like a credential replaced by
+// "[redacted]".
 std::string SanitizeMessage(std::string_view message);
 
 }  // namespace holdfast::quota

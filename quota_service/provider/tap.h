@@ -18,9 +18,9 @@ enum class EventClass {
 
 // Tokens as the provider counted them.
 struct TokenUsage {
-  int64_t input = 0;         // cached input included
+  int64_t input = 0;  // cached input included
   int64_t cached_input = 0;
-  int64_t output = 0;        // reasoning included
+  int64_t output = 0;  // reasoning included
   int64_t reasoning = 0;
 };
 
@@ -30,8 +30,8 @@ struct Verdict {
   std::optional<UpstreamFailure> failure;  // exactly when kFailed
 };
 
-// Listens to the event stream of one attempt and classes each event. Implementations also pass the output on to their caller.
-// An event that cannot be understood at all (not JSON) is kFailed with kTransport.
+// Listens to the event stream of one attempt and classes each event. Implementations also pass the output on to their
+// caller. An event that cannot be understood at all (not JSON) is kFailed with kTransport.
 class Tap {
  public:
   virtual ~Tap() = default;

@@ -1,0 +1,165 @@
+#include "quota_service/provider/responses_tap.h"
+
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <optional>
+
+#include "common/base/utf8.h"
+#include "quota_service/provider/error_body.h"
+#include "quota_service/provider/error_class.h"
+#include "quota_service/provider/json_read.h"
+#include "quota_service/provider/response_items.h"
+#include "quota_service/provider/usage.h"
+
+namespace holdfast::quota {
+namespace {
+
+constexpr size_t kMaxResponseIdBytes = 256;
+
+Verdict PassedOn(bool something) {
+  Verdict verdict;
+  verdict.cls = something ? EventClass::kOutput : EventClass::kBeforeOutput;
+  return verdict;
+}
+
+// What makes an item known again when the final response repeats it.
+std::string KeyOf(const v1::Item& item) {
+  if (item.has_tool_call()) return "call:" + item.tool_call().call_id();
+  return item.has_message() ? "message:" + item.message().id() : "reasoning:" + item.reasoning().id();
+}
+
+}  // namespace
+
+ResponsesTap::Handler ResponsesTap::FindHandler(std::string_view type) {
+  struct Row {
+    std::string_view type;
+    Handler handler;
+  };
+  static constexpr Row kRows[] = {
+      {"response.created", &ResponsesTap::OnStarted},
+      {"response.in_progress", &ResponsesTap::OnStarted},
+      {"response.output_text.delta", &ResponsesTap::OnTextDelta},
+      {"response.refusal.delta", &ResponsesTap::OnTextDelta},
+      {"response.reasoning_summary_text.delta", &ResponsesTap::OnReasoningDelta},
+      {"response.reasoning_text.delta", &ResponsesTap::OnReasoningDelta},
+      {"response.output_item.done", &ResponsesTap::OnItemDone},
+      {"response.completed", &ResponsesTap::OnCompleted},
+      {"response.incomplete", &ResponsesTap::OnIncomplete},
+      {"response.failed", &ResponsesTap::OnFailed},
+      {"error", &ResponsesTap::OnError},
+  };
+  for (const Row& row : kRows) {
+    if (row.type == type) return row.handler;
+  }
+  return nullptr;
+}
+
+Verdict ResponsesTap::OnEvent(const SseEvent& event) {
+  if (ended_ || event.data.empty() || event.data == "[DONE]") return {};
+  Verdict verdict;
+  if (const auto value = ParseJson(event.data)) {
+    const std::string_view type = FindText(&*value, "type");
+    const Handler handler = FindHandler(type.empty() ? std::string_view(event.type) : type);
+    if (handler != nullptr) verdict = (this->*handler)(*value);
+  } else {
+    verdict = BrokenStream("the upstream sent an event that is not JSON");
+  }
+  if (verdict.cls != EventClass::kDone && !output_.Hold(0))
+    verdict = BrokenStream("the upstream's answer is larger than 64 MiB");
+  ended_ = verdict.cls == EventClass::kDone || verdict.cls == EventClass::kFailed;
+  return verdict;
+}
+
+Verdict ResponsesTap::OnEndOfStream() {
+  if (ended_) return {};
+  ended_ = true;
+  return BrokenStream("the upstream's stream ended without completion");
+}
+
+Verdict ResponsesTap::OnStarted(const boost::json::value& event) {
+  NoteId(FindObject(&event, "response"));
+  return {};
+}
+
+Verdict ResponsesTap::OnTextDelta(const boost::json::value& event) {
+  return PassDelta(event, v1::Delta::CHANNEL_TEXT, "content_index");
+}
+
+Verdict ResponsesTap::OnReasoningDelta(const boost::json::value& event) {
+  return PassDelta(event, v1::Delta::CHANNEL_REASONING_SUMMARY, "summary_index");
+}
+
+Verdict ResponsesTap::PassDelta(const boost::json::value& event, v1::Delta::Channel channel,
+                                std::string_view part_key) {
+  const std::string_view item_id = FindText(&event, "item_id");
+  const std::string id =
+      item_id.empty() ? IdAt(FindInteger(&event, "output_index").value_or(items_done_)) : std::string(item_id);
+  return PassedOn(output_.PassDelta(id, channel, FindText(&event, "delta"), FindInteger(&event, part_key).value_or(0)));
+}
+
+Verdict ResponsesTap::OnItemDone(const boost::json::value& event) {
+  const int64_t index = FindInteger(&event, "output_index").value_or(items_done_);
+  ++items_done_;
+  const boost::json::value* item = FindObject(&event, "item");
+  return item == nullptr ? Verdict{} : PassItem(*item, index);
+}
+
+Verdict ResponsesTap::PassItem(const boost::json::value& item, int64_t index) {
+  std::optional<v1::Item> read = ReadResponseItem(&item, IdAt(index), output_.account());
+  if (!read) return {};
+  if (read->has_tool_call() && read->tool_call().name().empty())
+    return BrokenStream("the upstream sent a tool call without a name");
+  const std::string key = KeyOf(*read);
+  if (!passed_.insert(key).second) return {};
+  if (!output_.Hold(key.size() + sizeof(key))) return {};
+  output_.PassItem(*std::move(read));
+  return PassedOn(true);
+}
+
+Verdict ResponsesTap::OnCompleted(const boost::json::value& event) {
+  const std::string_view status = FindText(FindObject(&event, "response"), "status");
+  if (status == "failed" || status == "cancelled") return OnFailed(event);
+  if (status == "incomplete") return OnIncomplete(event);
+  return Finish(event, v1::FINISH_REASON_STOP);
+}
+
+Verdict ResponsesTap::OnIncomplete(const boost::json::value& event) {
+  const boost::json::value* details = FindObject(FindObject(&event, "response"), "incomplete_details");
+  const bool filtered = FindText(details, "reason") == "content_filter";
+  return Finish(event, filtered ? v1::FINISH_REASON_CONTENT_FILTER : v1::FINISH_REASON_LENGTH);
+}
+
+Verdict ResponsesTap::Finish(const boost::json::value& event, v1::FinishReason reason) {
+  const boost::json::value* response = FindObject(&event, "response");
+  NoteId(response);
+  int64_t index = 0;
+  for (const boost::json::value& item : FindArray(response, "output")) {
+    Verdict verdict = PassItem(item, index++);
+    if (verdict.cls == EventClass::kFailed) return verdict;
+  }
+  return output_.Complete(reason, ReadUsage(Find(response, "usage")), response_id_);
+}
+
+Verdict ResponsesTap::OnFailed(const boost::json::value& event) {
+  const boost::json::value* response = FindObject(&event, "response");
+  const ErrorBody error = ReadErrorBody(response != nullptr ? *response : event);
+  Verdict verdict = FailedStream(ClassifyStreamError(error.type, error.code, error.message));
+  verdict.usage = ReadUsage(Find(response, "usage"));
+  return verdict;
+}
+
+Verdict ResponsesTap::OnError(const boost::json::value& event) {
+  const ErrorBody error = ReadErrorBody(event);
+  return FailedStream(ClassifyStreamError(error.type, error.code, error.message));
+}
+
+void ResponsesTap::NoteId(const boost::json::value* response) {
+  if (response_id_.empty()) response_id_ = TruncateUtf8(FindText(response, "id"), kMaxResponseIdBytes);
+}
+
+std::string ResponsesTap::IdAt(int64_t index) const {
+  return fmt::format("{}/{}", response_id_.empty() ? "response" : response_id_, index);
+}
+
+}  // namespace holdfast::quota
