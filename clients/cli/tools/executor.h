@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "clients/cli/tools/approval.h"
+#include "clients/cli/tools/journal.h"
+#include "clients/cli/tools/registry.h"
+
+namespace holdfast::cli {
+
+// Runs each tool call of a session at most once knowingly: approval, journal and tools together. One thread.
+class ToolExecutor {
+ public:
+  using Ask = std::function<ApprovalAnswer(const ApprovalQuestion&)>;
+
+  // `journal` and what `context` points to outlive the executor. Without `ask` nobody is there to be asked.
+  ToolExecutor(ApprovalMode mode, Journal* journal, ToolContext context, Ask ask);
+
+  // The outcome to submit; it is durable in the journal before this returns. Blocks while the tool runs or the user
+  // thinks. A call whose result is in the journal does not run again. One that was started and has no result there:
+  // reading tools run again; a patch is judged by the files' content (done already, or not begun and run now, or
+  // unclear and reported); a command is not run again, the model is told to look. An error means that the journal
+  // failed: nothing may be submitted, and the call may or may not have run.
+  absl::StatusOr<ToolOutcome> Execute(const quota::v1::ToolCall& call);
+
+  // For the calls from now on.
+  void SetMode(ApprovalMode mode) { mode_ = mode; }
+  ApprovalMode mode() const { return mode_; }
+
+ private:
+  absl::StatusOr<ToolOutcome> Finish(const quota::v1::ToolCall& call, ToolOutcome outcome);
+  absl::StatusOr<ToolOutcome> RunPatch(const quota::v1::ToolCall& call, const Patch& patch);
+
+  ApprovalMode mode_;
+  Journal* journal_;
+  ToolContext context_;
+  Ask ask_;
+  RememberedApprovals remembered_;
+};
+
+}  // namespace holdfast::cli
