@@ -1,0 +1,77 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent_service/store/sqlite.h"
+
+namespace holdfast::agent {
+
+// A thread that writes what is queued, in order, many writes to a transaction: while one commit waits for the disk the
+// next group gathers, so that the number of syncs is bounded by the disk and not by the number of sessions. No write
+// waits for company.
+class GroupCommit {
+ public:
+  static constexpr size_t kMaxWrites = 512;
+  static constexpr size_t kMaxBytes = size_t{8} << 20;
+  // How long a group waits for another process that holds the database's write lock.
+  static constexpr std::chrono::minutes kPatience{2};
+
+  struct Write {
+    size_t bytes = 0;
+    // Called once at most, inside the transaction and its own savepoint. An error undoes this write alone, unless it is
+    // about the disk (RESOURCE_EXHAUSTED, UNAVAILABLE, INTERNAL): then the whole group is undone and every write in it
+    // has that error.
+    absl::AnyInvocable<absl::Status()> apply;
+    // Called exactly once, after the commit; OK: the write is durable.
+    absl::AnyInvocable<void(absl::Status)> done;
+  };
+
+  // `connection` (read-write) is used by this object's thread alone, and outlives it.
+  static absl::StatusOr<std::unique_ptr<GroupCommit>> Create(sqlite::Connection& connection);
+  // Writes what is queued, then joins. Once begun, a locked database is waited for no longer than its busy timeout.
+  ~GroupCommit();
+  GroupCommit(const GroupCommit&) = delete;
+  GroupCommit& operator=(const GroupCommit&) = delete;
+
+  // Any thread. Writes of one thread are applied in its order.
+  void Submit(Write write);
+
+  // Transactions committed so far.
+  int64_t commits() const { return commits_.load(std::memory_order_relaxed); }
+
+ private:
+  GroupCommit(sqlite::Connection& connection, sqlite::Statement savepoint, sqlite::Statement release,
+              sqlite::Statement undo);
+  void Run();
+  // Blocks; empty: all is written and nothing will come.
+  std::vector<Write> TakeGroup();
+  void CommitGroup(std::vector<Write> group);
+  // `outcomes` is parallel to `group`. An error is that of the whole group.
+  absl::Status ApplyAndCommit(std::vector<Write>& group, std::vector<absl::Status>& outcomes);
+  absl::Status ApplyOne(Write& write, absl::Status& outcome);
+
+  sqlite::Connection& connection_;
+  sqlite::Statement savepoint_;
+  sqlite::Statement release_;
+  sqlite::Statement undo_;
+  std::atomic<int64_t> commits_{0};
+  std::atomic<bool> stopping_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Write> queue_;
+  std::thread thread_;
+};
+
+}  // namespace holdfast::agent

@@ -1,0 +1,108 @@
+#include "agent_service/store/session_writer.h"
+
+#include <utility>
+
+namespace holdfast::agent {
+namespace {
+
+constexpr char kHead[] = "SELECT last_sequence, generation FROM sessions WHERE tenant = ?1 AND session_id = ?2";
+
+constexpr char kInsertEvent[] =
+    "INSERT INTO log(tenant, session_id, sequence, time_us, type, schema_version, bytes) VALUES(?1, ?2, ?3, ?4, ?5, "
+    "?6, ?7)";
+
+constexpr char kPutSession[] = R"sql(
+INSERT INTO sessions(tenant, session_id, title, model, workspace, created_us, updated_us, last_sequence, generation, running,
+                     summary)
+VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+ON CONFLICT(tenant, session_id) DO UPDATE SET
+  title = excluded.title, model = excluded.model, workspace = excluded.workspace, created_us = excluded.created_us,
+  updated_us = excluded.updated_us, last_sequence = excluded.last_sequence, generation = excluded.generation,
+  running = excluded.running, summary = excluded.summary
+)sql";
+
+constexpr char kDeleteSession[] = "DELETE FROM sessions WHERE tenant = ?1 AND session_id = ?2 RETURNING 1";
+constexpr char kDeleteLog[] = "DELETE FROM log WHERE tenant = ?1 AND session_id = ?2";
+
+}  // namespace
+
+absl::StatusOr<SessionWriter> SessionWriter::Create(sqlite::Connection& connection) {
+  absl::StatusOr<sqlite::Statement> head = connection.Prepare(kHead);
+  if (!head.ok()) return head.status();
+  absl::StatusOr<sqlite::Statement> insert_event = connection.Prepare(kInsertEvent);
+  if (!insert_event.ok()) return insert_event.status();
+  absl::StatusOr<sqlite::Statement> put_session = connection.Prepare(kPutSession);
+  if (!put_session.ok()) return put_session.status();
+  absl::StatusOr<sqlite::Statement> delete_session = connection.Prepare(kDeleteSession);
+  if (!delete_session.ok()) return delete_session.status();
+  absl::StatusOr<sqlite::Statement> delete_log = connection.Prepare(kDeleteLog);
+  if (!delete_log.ok()) return delete_log.status();
+  return SessionWriter(*std::move(head), *std::move(insert_event), *std::move(put_session), *std::move(delete_session),
+                       *std::move(delete_log));
+}
+
+SessionWriter::SessionWriter(sqlite::Statement head, sqlite::Statement insert_event, sqlite::Statement put_session,
+                             sqlite::Statement delete_session, sqlite::Statement delete_log)
+    : head_(std::move(head)),
+      insert_event_(std::move(insert_event)),
+      put_session_(std::move(put_session)),
+      delete_session_(std::move(delete_session)),
+      delete_log_(std::move(delete_log)) {}
+
+absl::Status SessionWriter::Append(const AppendRequest& request) {
+  const absl::StatusOr<std::optional<SessionHead>> head = ReadHead(request.session.tenant, request.session.session_id);
+  if (!head.ok()) return head.status();
+  if (absl::Status status = CheckHead(request, *head); !status.ok()) return status;
+  int64_t sequence = request.expected_sequence;
+  for (const LogRow& event : request.events) {
+    if (absl::Status status = InsertEvent(request.session, ++sequence, event); !status.ok()) return status;
+  }
+  return PutSession(request.session, sequence, request.generation);
+}
+
+absl::Status SessionWriter::Delete(const std::string& tenant, const std::string& session_id) {
+  const absl::StatusOr<bool> found = delete_session_.BindText(1, tenant).BindText(2, session_id).Step();
+  delete_session_.Reset();
+  if (!found.ok()) return found.status();
+  if (!*found) return NoSuchSession(session_id);
+  sqlite::ResetAtExit reset(delete_log_);
+  return delete_log_.BindText(1, tenant).BindText(2, session_id).Run();
+}
+
+absl::StatusOr<std::optional<SessionHead>> SessionWriter::ReadHead(const std::string& tenant,
+                                                                   const std::string& session_id) {
+  sqlite::ResetAtExit reset(head_);
+  const absl::StatusOr<bool> found = head_.BindText(1, tenant).BindText(2, session_id).Step();
+  if (!found.ok()) return found.status();
+  std::optional<SessionHead> head;
+  if (*found) head = SessionHead{.last_sequence = head_.Int(0), .generation = head_.Int(1)};
+  return head;
+}
+
+absl::Status SessionWriter::InsertEvent(const SessionRow& session, int64_t sequence, const LogRow& event) {
+  return insert_event_.BindText(1, session.tenant)
+      .BindText(2, session.session_id)
+      .Bind(3, sequence)
+      .Bind(4, ToMicros(event.time))
+      .Bind(5, event.type)
+      .Bind(6, event.schema_version)
+      .BindBlob(7, event.bytes)
+      .Run();
+}
+
+absl::Status SessionWriter::PutSession(const SessionRow& session, int64_t last_sequence, int64_t generation) {
+  return put_session_.BindText(1, session.tenant)
+      .BindText(2, session.session_id)
+      .BindText(3, session.title)
+      .BindText(4, session.model)
+      .BindText(5, session.workspace)
+      .Bind(6, ToMicros(session.created))
+      .Bind(7, ToMicros(session.updated))
+      .Bind(8, last_sequence)
+      .Bind(9, generation)
+      .Bind(10, session.running ? 1 : 0)
+      .BindBlob(11, session.summary)
+      .Run();
+}
+
+}  // namespace holdfast::agent

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent_service/store/rules.h"
+#include "agent_service/store/sqlite.h"
+#include "agent_service/store/store.h"
+
+namespace holdfast::agent {
+
+// The statements that change sessions, prepared once. Each method runs inside a transaction of the caller, who undoes
+// what an error left half done. One thread at a time; borrows the connection.
+class SessionWriter {
+ public:
+  static absl::StatusOr<SessionWriter> Create(sqlite::Connection& connection);
+
+  // `request` has passed CheckAppend.
+  absl::Status Append(const AppendRequest& request);
+  absl::Status Delete(const std::string& tenant, const std::string& session_id);
+
+ private:
+  SessionWriter(sqlite::Statement head, sqlite::Statement insert_event, sqlite::Statement put_session,
+                sqlite::Statement delete_session, sqlite::Statement delete_log);
+  absl::StatusOr<std::optional<SessionHead>> ReadHead(const std::string& tenant, const std::string& session_id);
+  absl::Status InsertEvent(const SessionRow& session, int64_t sequence, const LogRow& event);
+  absl::Status PutSession(const SessionRow& session, int64_t last_sequence, int64_t generation);
+
+  sqlite::Statement head_;
+  sqlite::Statement insert_event_;
+  sqlite::Statement put_session_;
+  sqlite::Statement delete_session_;
+  sqlite::Statement delete_log_;
+};
+
+}  // namespace holdfast::agent

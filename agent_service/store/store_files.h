@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace holdfast::agent {
+
+// The absolute path with symbolic links followed, so that one database has one lock file. INVALID_ARGUMENT for an empty
+// path.
+absl::StatusOr<std::string> ResolveDatabasePath(const std::string& path);
+
+// Makes what is missing of the folders above `path` (absolute), each 0700 and durable.
+absl::Status MakeParentDirectories(const std::string& path);
+
+// Makes an empty file (0600, durable) if there is none; an existing one keeps its mode. Errors name the path.
+absl::Status MakeDatabaseFile(const std::string& path);
+
+}  // namespace holdfast::agent
