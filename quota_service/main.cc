@@ -1,31 +1,16 @@
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 
 #include "common/base/version.h"
+#include "common/config/address_flag.h"
 #include "common/log/log.h"
 #include "quota_service/config/config.h"
 #include "quota_service/server.h"
 
 namespace {
-
-using holdfast::Address;
-
-// An address option that is checked while the command line is read, so that the error names the flag.
-void AddAddress(CLI::App& app, const std::string& flag, std::optional<Address>& into, const std::string& doc) {
-  app.add_option_function<std::string>(
-         flag,
-         [&into, flag](const std::string& text) {
-           auto address = holdfast::ParseAddress(text);
-           if (!address.ok()) throw CLI::ValidationError(flag, std::string(address.status().message()));
-           into = *address;
-         },
-         doc)
-      ->type_name("ADDR");
-}
 
 void PrintReference() {
   holdfast::Section root = holdfast::Section::ForReference();
@@ -46,9 +31,9 @@ int main(int argc, char** argv) {
       ->type_name("FILE");
   app.add_option("--upstream-url", overrides.upstream_url, "Base URL of the (first) upstream")->type_name("URL");
   app.add_option("--api-key-env", overrides.api_key_env, "Environment variable that holds its key")->type_name("NAME");
-  AddAddress(app, "--grpc", overrides.grpc, "Where gRPC listens");
-  AddAddress(app, "--http", overrides.http, "Where HTTP listens");
-  AddAddress(app, "--metrics", overrides.metrics, "Where metrics are served");
+  holdfast::AddAddressFlag(app, "--grpc", overrides.grpc, "Where gRPC listens");
+  holdfast::AddAddressFlag(app, "--http", overrides.http, "Where HTTP listens");
+  holdfast::AddAddressFlag(app, "--metrics", overrides.metrics, "Where metrics are served");
   app.add_flag("--check-config", check_config, "Read the configuration, say what is wrong with it, and exit");
   app.add_flag("--config-reference", reference, "Print every configuration key, and exit");
   try {

@@ -2,13 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <limits>
 #include <set>
-#include <sstream>
 
+#include "common/config/pem.h"
 #include "common/config/secret.h"
 #include "quota_service/provider/profile.h"
 
@@ -94,16 +91,6 @@ UpstreamConfig ReadUpstream(Section& entry) {
   return upstream;
 }
 
-std::string ReadPem(Section& entry, const char* key, const char* doc) {
-  const auto path = entry.String(key, doc);
-  if (!path) return {};
-  std::ifstream file(*path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file.is_open() || text.str().empty()) entry.Fail(key, fmt::format("the file {} cannot be read", *path));
-  return text.str();
-}
-
 }  // namespace
 
 QuotaConfig ReadQuotaConfig(Section& root) {
@@ -178,15 +165,7 @@ QuotaConfig ReadQuotaConfig(Section& root) {
     config.drain =
         bounds.Time("drain", "How long SIGTERM waits for running calls. Default: 30s.").value_or(config.drain);
   });
-  root.Map("tls", "TLS of the gRPC listener. Absent: plain text.", [&](Section& tls) {
-    TlsServer server;
-    server.certificate = ReadPem(tls, "certificate", "PEM file with the chain. Required.");
-    server.key = ReadPem(tls, "key", "PEM file. Required.");
-    server.client_ca = ReadPem(tls, "client_ca", "PEM file; set: clients must show a certificate of this authority.");
-    if (!tls.Has("certificate")) tls.Fail("certificate", "is required");
-    if (!tls.Has("key")) tls.Fail("key", "is required");
-    config.tls = std::move(server);
-  });
+  config.tls = ReadTlsServer(root);
   return config;
 }
 

@@ -35,9 +35,4 @@ class Dialect {
 // Live for ever. Unknown name: null.
 const Dialect* FindDialect(std::string_view name);
 
-// What OpenAI's gate reads of a request: Unicode code points of `instructions`, of every text and refusal part, of tool
-// call arguments and of tool results. Names, ids, roles, tool schemas, images and JSON syntax are not counted.
-// (docs/charge.md)
-int64_t CountPromptCharacters(const v1::GenerateRequest& request);
-
 }  // namespace holdfast::quota

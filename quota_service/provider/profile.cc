@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "common/prompt/prompt_characters.h"
+
 namespace holdfast::quota {
 namespace {
 
@@ -43,7 +45,7 @@ std::string_view ProfileNames() {
 }
 
 int64_t GateCharge(const ProviderProfile& profile, int64_t prompt_characters, int64_t max_output_tokens) {
-  const int64_t input = std::max<int64_t>(prompt_characters, 0) / 4 + 2;
+  const int64_t input = EstimateTokens(std::max<int64_t>(prompt_characters, 0));
   const int64_t cap = std::max<int64_t>(max_output_tokens, 0);
   switch (profile.charge) {
     case ChargeRule::kMaxOfCapAndCharacters:

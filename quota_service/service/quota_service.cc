@@ -8,6 +8,7 @@
 #include "common/rpc/server.h"
 #include "common/rpc/status.h"
 #include "common/rpc/unary.h"
+#include "common/prompt/prompt_characters.h"
 #include "quota_service/provider/dialect.h"
 #include "quota_service/provider/profile.h"
 #include "quota_service/service/validate.h"

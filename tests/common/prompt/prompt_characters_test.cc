@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "quota_service/provider/dialect.h"
+#include "common/prompt/prompt_characters.h"
 
 namespace holdfast::quota {
 namespace {

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "agent_service/host/model_call.h"
+#include "agent_service/host/watcher.h"
+#include "agent_service/session/session_state.h"
+#include "agent_service/store/store.h"
+#include "common/base/loop.h"
+
+namespace holdfast::agent {
+
+// Told of what happens in sessions; metrics. On the loop.
+class SessionObserver {
+ public:
+  virtual ~SessionObserver() = default;
+  // "completed", or the name of a status code in lower case.
+  virtual void OnTurnEnded(const std::string& /*outcome*/) {}
+};
+
+struct SessionServices {
+  Loop& loop;
+  Store& store;
+  QuotaClient& quota;
+  SessionObserver& observer;
+  Duration default_max_wait = std::chrono::minutes(15);
+};
+
+// A session in memory: its folded state, its one writer, its model call and its watchers. Everything that changes it
+// goes through one queue and is committed before it counts. On the loop.
+class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, private ModelCall::Owner {
+ public:
+  template <typename T>
+  using Reply = absl::AnyInvocable<void(absl::StatusOr<T>)>;
+
+  ActiveSession(SessionServices services, std::string tenant, std::string session_id);
+  ~ActiveSession() override;
+
+  // Reads the log. Afterwards, once, takes up a turn that runs.
+  void Load(absl::AnyInvocable<void(absl::Status)> done);
+
+  void SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTurnResponse> reply);
+  void SubmitToolResult(v1::SubmitToolResultRequest request, Reply<v1::SubmitToolResultResponse> reply);
+  void CancelTurn(std::string turn_id, Reply<v1::CancelTurnResponse> reply);
+  void Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence);
+  // The process goes away, or the session does: watchers end with `status`, nothing more is written.
+  void Close(const grpc::Status& status);
+  // Ends the model call that runs, at quota_service too.
+  void AbandonCall();
+
+  // Nothing runs and nobody watches: it need not be kept.
+  bool idle() const;
+
+ private:
+  using Task = absl::AnyInvocable<void()>;
+
+  void ReadFrom(int64_t after, absl::AnyInvocable<void(absl::Status)> done);
+  // Tasks run one after the other, each with the state that the commits before it left.
+  void Enqueue(Task task);
+  void Drive();
+  void Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl::Status)> done);
+  // For what nobody waits for: tried again until the store takes it. Watchers are cut off meanwhile, so that clients
+  // see it.
+  void CommitOwn(v1::SessionEvent event);
+  void Broadcast(const v1::WatchEvent& event);
+
+  void Next();
+  void PrepareCall(v1::ModelCallStarted call);
+  void StartCall(const v1::ModelCallStarted& call);
+  void FailTurn(const grpc::Status& status);
+  Duration PatienceLeft() const;
+  void LetCallGo();
+
+  void OnCallWaiting(const quota::v1::Wait& wait) override;
+  void OnCallAdmitted(const quota::v1::Admitted& admitted) override;
+  void OnCallDelta(const quota::v1::Delta& delta) override;
+  void OnCallRestarted(const quota::v1::Restarted& restarted) override;
+  void OnCallAnswered(std::vector<quota::v1::Item> items, const quota::v1::Completed& completed) override;
+  void OnCallFailed(const grpc::Status& status) override;
+
+  SessionServices services_;
+  std::string tenant_;
+  std::string session_id_;
+  SessionState state_;
+  std::deque<Task> tasks_;
+  bool committing_ = false;
+  bool preparing_ = false;
+  bool closed_ = false;
+  std::unique_ptr<ModelCall> call_;
+  std::optional<quota::v1::Wait> wait_;  // as last told, while the call waits
+  BootTime wait_end_{};
+  BootTime logged_wait_end_{};
+  std::unique_ptr<Loop::Timer> commit_retry_;
+  std::vector<std::shared_ptr<Watcher>> watchers_;
+};
+
+}  // namespace holdfast::agent

@@ -1,0 +1,106 @@
+#include "agent_service/host/model_call.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace holdfast::agent {
+namespace {
+
+constexpr Duration kFirstRetry = std::chrono::milliseconds(100);
+constexpr Duration kMostRetry = std::chrono::seconds(2);
+
+void SetDuration(Duration duration, google::protobuf::Duration* out) {
+  const auto nanoseconds = std::max<int64_t>(0, duration.count());
+  out->set_seconds(nanoseconds / 1'000'000'000);
+  out->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
+}
+
+}  // namespace
+
+ModelCall::ModelCall(Loop& loop, QuotaClient& client, quota::v1::GenerateRequest request, Duration max_wait,
+                     Owner* owner)
+    : loop_(loop),
+      client_(client),
+      request_(std::move(request)),
+      max_wait_(max_wait),
+      owner_(owner),
+      retry_(loop.NewTimer()) {}
+
+void ModelCall::Start() { Attach(); }
+
+void ModelCall::Attach() {
+  SetDuration(max_wait_, request_.mutable_max_wait());
+  stream_ = client_.Generate(request_, this);
+}
+
+void ModelCall::Cancel() {
+  stream_.reset();
+  retry_->Disarm();
+  client_.CancelCall(request_.tenant(), request_.call_id());
+}
+
+void ModelCall::OnEvent(quota::v1::GenerateEvent event) {
+  unreachable_since_.reset();
+  broken_in_a_row_ = 0;
+  request_.set_after_event(event.event());
+  request_.set_after_incarnation(event.incarnation());
+  switch (event.kind_case()) {
+    case quota::v1::GenerateEvent::kWait:
+      owner_->OnCallWaiting(event.wait());
+      break;
+    case quota::v1::GenerateEvent::kAdmitted:
+      owner_->OnCallAdmitted(event.admitted());
+      break;
+    case quota::v1::GenerateEvent::kDelta:
+      owner_->OnCallDelta(event.delta());
+      break;
+    case quota::v1::GenerateEvent::kItem:
+      items_.push_back(std::move(*event.mutable_item()));
+      break;
+    case quota::v1::GenerateEvent::kRestarted:
+      items_.clear();
+      completed_.reset();
+      owner_->OnCallRestarted(event.restarted());
+      break;
+    case quota::v1::GenerateEvent::kCompleted:
+      completed_ = event.completed();
+      break;
+    case quota::v1::GenerateEvent::KIND_NOT_SET:
+      break;
+  }
+}
+
+void ModelCall::OnEnd(const grpc::Status& status) {
+  // The answer is whole once `completed` has come, whatever became of the link after it.
+  if (completed_) {
+    owner_->OnCallAnswered(std::move(items_), *completed_);
+    return;
+  }
+  if (!status.ok() && !IsBrokenLink(status)) {
+    owner_->OnCallFailed(status);
+    return;
+  }
+  const BootTime now = loop_.Now();
+  if (!unreachable_since_) unreachable_since_ = now;
+  const Duration away = now - *unreachable_since_;
+  const Duration pause = std::min(kMostRetry, kFirstRetry * (1 << std::min(broken_in_a_row_, 8)));
+  ++broken_in_a_row_;
+  if (away + pause > max_wait_) {
+    owner_->OnCallFailed({grpc::StatusCode::UNAVAILABLE,
+                          fmt::format("quota_service could not be reached within the wait that is allowed: {}",
+                                      status.error_message())});
+    return;
+  }
+  if (broken_in_a_row_ > 1) {
+    quota::v1::Wait wait;
+    wait.set_reason(quota::v1::WAIT_REASON_QUOTA_SERVICE);
+    wait.set_seconds(ToSeconds(pause));
+    wait.set_detail(status.error_message());
+    owner_->OnCallWaiting(wait);
+  }
+  retry_->ArmAt(now + pause, [this] { Attach(); });
+}
+
+}  // namespace holdfast::agent

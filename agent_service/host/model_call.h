@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "agent_service/quota_client/quota_client.h"
+#include "common/base/loop.h"
+#include "common/rpc/status.h"
+
+namespace holdfast::agent {
+
+// One model call of a turn, from here: attaches to it at quota_service, again after every broken link, until it has an
+// answer or has failed for good. On the loop.
+class ModelCall final : private QuotaClient::Listener {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void OnCallWaiting(const quota::v1::Wait& wait) = 0;
+    virtual void OnCallAdmitted(const quota::v1::Admitted& admitted) = 0;
+    virtual void OnCallDelta(const quota::v1::Delta& delta) = 0;
+    virtual void OnCallRestarted(const quota::v1::Restarted& restarted) = 0;
+    // One of these two, once, last; the call may be destroyed in it.
+    virtual void OnCallAnswered(std::vector<quota::v1::Item> items, const quota::v1::Completed& completed) = 0;
+    virtual void OnCallFailed(const grpc::Status& status) = 0;
+  };
+
+  // `max_wait`: what is left of the turn's patience. Time without quota_service counts.
+  ModelCall(Loop& loop, QuotaClient& client, quota::v1::GenerateRequest request, Duration max_wait, Owner* owner);
+
+  void Start();
+  // Ends it at quota_service too. Nothing is called afterwards.
+  void Cancel();
+
+ private:
+  void Attach();
+  void OnEvent(quota::v1::GenerateEvent event) override;
+  void OnEnd(const grpc::Status& status) override;
+
+  Loop& loop_;
+  QuotaClient& client_;
+  quota::v1::GenerateRequest request_;
+  Duration max_wait_;
+  Owner* owner_;
+  std::unique_ptr<QuotaClient::Stream> stream_;
+  std::unique_ptr<Loop::Timer> retry_;
+  std::vector<quota::v1::Item> items_;
+  std::optional<quota::v1::Completed> completed_;
+  std::optional<BootTime> unreachable_since_;
+  int broken_in_a_row_ = 0;
+};
+
+}  // namespace holdfast::agent

@@ -1,0 +1,150 @@
+#include "agent_service/host/session_host.h"
+
+#include <fmt/format.h>
+#include <openssl/sha.h>
+#include <spdlog/spdlog.h>
+
+#include "agent_service/host/log_row.h"
+#include "common/base/random_id.h"
+
+namespace holdfast::agent {
+namespace {
+
+constexpr Duration kSweepInterval = std::chrono::seconds(1);
+constexpr size_t kIdBytes = 16;
+
+// The same client key of the same tenant names the same session, whoever asks and however often.
+std::string IdOfKey(const std::string& tenant, const std::string& client_key) {
+  const std::string input = tenant + '\0' + client_key;
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest);
+  std::string id;
+  for (size_t i = 0; i < kIdBytes; ++i) id += fmt::format("{:02x}", digest[i]);
+  return id;
+}
+
+}  // namespace
+
+SessionHost::SessionHost(SessionServices services) : services_(services), sweep_(services.loop.NewTimer()) {
+  LetIdleGo();
+}
+
+void SessionHost::ResumeRunning(absl::AnyInvocable<void(absl::Status)> done) {
+  services_.store.ListRunning([this, done = std::move(done)](absl::StatusOr<std::vector<SessionRow>> rows) mutable {
+    if (!rows.ok()) return done(rows.status());
+    auto left = std::make_shared<size_t>(rows->size() + 1);
+    auto shared_done = std::make_shared<absl::AnyInvocable<void(absl::Status)>>(std::move(done));
+    const auto one_less = [left, shared_done] {
+      if (--*left == 0) (*shared_done)(absl::OkStatus());
+    };
+    if (!rows->empty()) spdlog::info("taking up {} running turns", rows->size());
+    for (const SessionRow& row : *rows) {
+      With(row.tenant, row.session_id,
+           [one_less, id = row.session_id](absl::StatusOr<std::shared_ptr<ActiveSession>> session) {
+             if (!session.ok())
+               spdlog::error("session {}: cannot be taken up: {}", id, std::string(session.status().message()));
+             one_less();
+           });
+    }
+    one_less();
+  });
+}
+
+void SessionHost::With(const std::string& tenant, const std::string& session_id, Use use) {
+  if (closed_) return use(absl::UnavailableError("shutting down"));
+  const Key key{tenant, session_id};
+  auto found = sessions_.find(key);
+  if (found != sessions_.end()) {
+    if (found->second.loaded) return use(found->second.session);
+    found->second.waiting.push_back(std::move(use));
+    return;
+  }
+  Entry& entry = sessions_[key];
+  entry.session = std::make_shared<ActiveSession>(services_, tenant, session_id);
+  entry.waiting.push_back(std::move(use));
+  entry.session->Load([this, key](absl::Status status) {
+    const auto loaded = sessions_.find(key);
+    if (loaded == sessions_.end()) return;
+    const std::shared_ptr<ActiveSession> session = loaded->second.session;
+    std::vector<Use> waiting = std::move(loaded->second.waiting);
+    if (status.ok()) {
+      loaded->second.loaded = true;
+    } else {
+      sessions_.erase(loaded);
+    }
+    for (Use& one : waiting) {
+      if (status.ok()) {
+        one(session);
+      } else {
+        one(status);
+      }
+    }
+  });
+}
+
+void SessionHost::LetIdleGo() {
+  std::erase_if(sessions_, [](const auto& entry) { return entry.second.loaded && entry.second.session->idle(); });
+  sweep_->ArmAt(services_.loop.Now() + kSweepInterval, [this] { LetIdleGo(); });
+}
+
+void SessionHost::Create(const std::string& tenant, const v1::CreateSessionRequest& request, Reply<v1::Session> reply) {
+  const std::string id = request.client_key().empty() ? RandomId() : IdOfKey(tenant, request.client_key());
+  const WallTime now = std::chrono::floor<std::chrono::microseconds>(services_.loop.WallNow());
+  v1::SessionEvent event;
+  event.mutable_session_created()->set_model(request.model());
+  event.mutable_session_created()->set_workspace(request.workspace());
+  const LogRow row = RowOfEvent(event, now);
+
+  LogRow numbered = row;
+  numbered.sequence = 1;
+  SessionState state;
+  state.Apply(*EventOfRow(numbered));
+  v1::Session session = state.Summary();
+  session.set_session_id(id);
+
+  AppendRequest append;
+  append.session.tenant = tenant;
+  append.session.session_id = id;
+  append.session.model = request.model();
+  append.session.workspace = request.workspace();
+  append.session.created = now;
+  append.session.updated = now;
+  append.session.summary = session.SerializeAsString();
+  append.generation = services_.store.generation();
+  append.events.push_back(row);
+  services_.store.Append(
+      std::move(append), [this, tenant, id, session, reply = std::move(reply)](absl::StatusOr<int64_t> last) mutable {
+        if (last.ok()) return reply(std::move(session));
+        if (last.status().code() != absl::StatusCode::kAborted) return reply(last.status());
+        // It is there already: made by the same key before.
+        services_.store.GetSession(tenant, id, [reply = std::move(reply)](absl::StatusOr<SessionRow> made) mutable {
+          v1::Session existing;
+          if (!made.ok()) return reply(made.status());
+          if (!existing.ParseFromString(made->summary))
+            return reply(absl::DataLossError("the session's summary is damaged"));
+          reply(std::move(existing));
+        });
+      });
+}
+
+void SessionHost::Delete(const std::string& tenant, const std::string& session_id,
+                         absl::AnyInvocable<void(absl::Status)> done) {
+  With(tenant, session_id,
+       [this, tenant, session_id,
+        done = std::move(done)](absl::StatusOr<std::shared_ptr<ActiveSession>> session) mutable {
+         if (!session.ok()) return done(session.status());
+         (*session)->AbandonCall();
+         (*session)->Close({grpc::StatusCode::NOT_FOUND, "the session was deleted"});
+         sessions_.erase({tenant, session_id});
+         services_.store.DeleteSession(tenant, session_id, std::move(done));
+       });
+}
+
+void SessionHost::Close() {
+  closed_ = true;
+  sweep_->Disarm();
+  for (auto& [key, entry] : sessions_)
+    entry.session->Close({grpc::StatusCode::UNAVAILABLE, "agent_service is shutting down; watch again"});
+}
+
+}  // namespace holdfast::agent

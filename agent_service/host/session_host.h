@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent_service/host/active_session.h"
+
+namespace holdfast::agent {
+
+// The sessions that are in memory: loaded when somebody asks for them, let go when nothing runs and nobody watches. On
+// the loop.
+class SessionHost {
+ public:
+  template <typename T>
+  using Reply = absl::AnyInvocable<void(absl::StatusOr<T>)>;
+
+  explicit SessionHost(SessionServices services);
+
+  // Takes up every turn that was running when the store was last closed, or killed. `done` when all of them are loaded.
+  void ResumeRunning(absl::AnyInvocable<void(absl::Status)> done);
+
+  // `use` gets the session, loaded, or NOT_FOUND and the store's errors. Afterwards it may be let go.
+  void With(const std::string& tenant, const std::string& session_id,
+            absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<ActiveSession>>)> use);
+  void Create(const std::string& tenant, const v1::CreateSessionRequest& request, Reply<v1::Session> reply);
+  void Delete(const std::string& tenant, const std::string& session_id, absl::AnyInvocable<void(absl::Status)> done);
+
+  // Watchers end; turns are left as they are in the store.
+  void Close();
+
+  size_t active() const { return sessions_.size(); }
+
+ private:
+  using Key = std::pair<std::string, std::string>;
+  using Use = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<ActiveSession>>)>;
+
+  struct Entry {
+    std::shared_ptr<ActiveSession> session;
+    bool loaded = false;
+    std::vector<Use> waiting;  // until it is loaded
+  };
+
+  void LetIdleGo();
+
+  SessionServices services_;
+  std::map<Key, Entry> sessions_;
+  std::unique_ptr<Loop::Timer> sweep_;
+  bool closed_ = false;
+};
+
+}  // namespace holdfast::agent

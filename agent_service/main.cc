@@ -1,0 +1,66 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+#include "agent_service/config/config.h"
+#include "agent_service/server.h"
+#include "common/base/version.h"
+#include "common/config/address_flag.h"
+#include "common/log/log.h"
+
+namespace {
+
+void PrintReference() {
+  holdfast::Section root = holdfast::Section::ForReference();
+  holdfast::agent::ReadAgentConfig(root);
+  for (const holdfast::ConfigKey& key : root.keys()) fmt::print("{} ({})\n    {}\n", key.path, key.type, key.doc);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("agent_service: sessions that outlive every limit and every crash", "agent_service");
+  app.set_version_flag("--version", std::string("agent_service ") + holdfast::kVersion);
+  std::string config_file;
+  holdfast::agent::AgentOverrides overrides;
+  bool check_config = false;
+  bool reference = false;
+  app.add_option("--config", config_file, "The YAML file")->type_name("FILE");
+  holdfast::AddAddressFlag(app, "--quota", overrides.quota, "Where quota_service listens");
+  app.add_option("--store", overrides.store, "sqlite:PATH")->type_name("URL");
+  holdfast::AddAddressFlag(app, "--grpc", overrides.grpc, "Where gRPC listens");
+  holdfast::AddAddressFlag(app, "--metrics", overrides.metrics, "Where metrics are served");
+  app.add_flag("--check-config", check_config, "Read the configuration, say what is wrong with it, and exit");
+  app.add_flag("--config-reference", reference, "Print every configuration key, and exit");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  if (reference) {
+    PrintReference();
+    return 0;
+  }
+
+  const auto config = holdfast::agent::LoadAgentConfig(config_file, overrides);
+  if (!config.ok()) {
+    fmt::print(stderr, "agent_service: {}\n", std::string(config.status().message()));
+    return 2;
+  }
+  if (check_config) {
+    fmt::print("configuration is valid\n");
+    return 0;
+  }
+
+  holdfast::InitLog("agent_service");
+  auto server = holdfast::agent::AgentServer::Start(*config);
+  if (!server.ok()) {
+    fmt::print(stderr, "agent_service: {}\n", std::string(server.status().message()));
+    return 1;
+  }
+  (*server)->StopOnSignals();
+  (*server)->Run();
+  return 0;
+}

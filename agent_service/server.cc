@@ -1,0 +1,140 @@
+#include "agent_service/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <cstdlib>
+#include <thread>
+
+#include "agent_service/host/session_host.h"
+#include "agent_service/metrics/metrics.h"
+#include "agent_service/quota_client/grpc_quota_client.h"
+#include "agent_service/service/agent_service.h"
+#include "agent_service/service/identity.h"
+#include "agent_service/store/sqlite_store.h"
+#include "common/loop/asio_loop.h"
+#include "common/metrics/endpoint.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/server.h"
+
+namespace holdfast::agent {
+namespace {
+
+// Unary calls finish in milliseconds; watchers have been ended by then.
+constexpr Duration kDrain = std::chrono::seconds(5);
+constexpr Duration kMetricsInterval = std::chrono::seconds(1);
+
+}  // namespace
+
+struct AgentServer::Impl {
+  explicit Impl(const AgentConfig& config)
+      : loop(context), quota(loop, MakeChannel(config.quota, config.quota_tls), config.quota_credential) {}
+
+  boost::asio::io_context context{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{context.get_executor()};
+  AsioLoop loop;
+  GrpcQuotaClient quota;
+  Metrics metrics;
+  std::unique_ptr<SqliteStore> store;
+  std::unique_ptr<SessionHost> host;
+  std::unique_ptr<Identity> identity;
+  std::unique_ptr<AgentServiceImpl> service;
+  std::unique_ptr<Loop::Timer> metrics_timer;
+  bool stopping = false;
+  std::unique_ptr<boost::asio::signal_set> signals;
+  std::unique_ptr<MetricsEndpoint> endpoint;
+  std::unique_ptr<RpcServer> rpc;
+  std::thread drainer;
+
+  void PublishMetrics() {
+    metrics.SetActiveSessions(host->active());
+    metrics_timer->ArmAt(loop.Now() + kMetricsInterval, [this] { PublishMetrics(); });
+  }
+
+  void AwaitSignal() {
+    signals->async_wait([this](const boost::system::error_code& error, int number) {
+      if (error) return;
+      if (stopping) std::_Exit(1);
+      spdlog::info("signal {}: stopping; running turns go on in the next process", number);
+      BeginStop();
+      AwaitSignal();
+    });
+  }
+
+  void BeginStop() {
+    if (stopping) return;
+    stopping = true;
+    rpc->SetServing(false);
+    host->Close();
+    drainer = std::thread([this] {
+      rpc->Drain(kDrain);
+      loop.Post([this] {
+        spdlog::info("stopped");
+        context.stop();
+      });
+    });
+  }
+};
+
+absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfig& config) {
+  auto impl = std::make_unique<Impl>(config);
+  Impl& self = *impl;
+  auto store = SqliteStore::Open(config.store_path,
+                                 [&loop = self.loop](absl::AnyInvocable<void()> task) { loop.Post(std::move(task)); });
+  if (!store.ok()) return store.status();
+  self.store = *std::move(store);
+  self.host = std::make_unique<SessionHost>(SessionServices{.loop = self.loop,
+                                                            .store = *self.store,
+                                                            .quota = self.quota,
+                                                            .observer = self.metrics,
+                                                            .default_max_wait = config.default_max_wait});
+  self.identity = std::make_unique<Identity>(self.loop, self.quota);
+  self.service =
+      std::make_unique<AgentServiceImpl>(self.loop, *self.host, *self.store, *self.identity, config.default_model);
+  self.metrics_timer = self.loop.NewTimer();
+
+  auto endpoint = MetricsEndpoint::Start(config.metrics, self.metrics.registry());
+  if (!endpoint.ok()) return endpoint.status();
+  self.endpoint = *std::move(endpoint);
+  auto rpc = RpcServer::Start(config.grpc, {self.service.get()}, config.tls);
+  if (!rpc.ok()) return rpc.status();
+  self.rpc = *std::move(rpc);
+
+  self.loop.Post([&self] {
+    self.PublishMetrics();
+    self.host->ResumeRunning([&self](absl::Status status) {
+      if (!status.ok())
+        spdlog::error("running turns cannot be taken up: {}",
+                      std::string(status.message().data(), status.message().size()));
+      self.rpc->SetServing(status.ok());
+    });
+  });
+  spdlog::info("sessions in {}", config.store_path);
+  spdlog::info("listening: grpc {}, metrics {}; quota_service at {}", self.rpc->address().ToString(),
+               self.endpoint->address().ToString(), config.quota.ToString());
+  return std::unique_ptr<AgentServer>(new AgentServer(std::move(impl)));
+}
+
+AgentServer::AgentServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+AgentServer::~AgentServer() {
+  if (impl_->drainer.joinable()) impl_->drainer.join();
+}
+
+const Address& AgentServer::grpc() const { return impl_->rpc->address(); }
+const Address& AgentServer::metrics() const { return impl_->endpoint->address(); }
+
+void AgentServer::StopOnSignals() {
+  impl_->signals = std::make_unique<boost::asio::signal_set>(impl_->context, SIGTERM, SIGINT);
+  impl_->AwaitSignal();
+}
+
+void AgentServer::Run() { impl_->context.run(); }
+
+void AgentServer::Stop() {
+  impl_->loop.Post([impl = impl_.get()] { impl->BeginStop(); });
+}
+
+}  // namespace holdfast::agent

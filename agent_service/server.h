@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "agent_service/config/config.h"
+#include "common/base/address.h"
+
+namespace holdfast::agent {
+
+// The whole of agent_service, put together: loop, store, sessions, the link to quota_service, and the listeners.
+// main.cc runs one; tests too.
+class AgentServer {
+ public:
+  // Listens when it returns; running turns are taken up as soon as it runs. The store's errors, or UNAVAILABLE with the
+  // address.
+  static absl::StatusOr<std::unique_ptr<AgentServer>> Start(const AgentConfig& config);
+  ~AgentServer();
+
+  const Address& grpc() const;
+  const Address& metrics() const;
+
+  // SIGTERM and SIGINT stop it; a second one ends the process at once.
+  void StopOnSignals();
+  // Makes this thread the loop, until it has stopped.
+  void Run();
+  // Watchers end with UNAVAILABLE; turns stay running in the store and go on in the next process. Any thread; returns
+  // at once.
+  void Stop();
+
+ private:
+  struct Impl;
+  explicit AgentServer(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace holdfast::agent

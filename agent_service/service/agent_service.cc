@@ -1,0 +1,173 @@
+#include "agent_service/service/agent_service.h"
+
+#include <utility>
+
+#include "agent_service/host/log_row.h"
+#include "agent_service/service/validate.h"
+#include "common/rpc/server.h"
+#include "common/rpc/status.h"
+#include "common/rpc/unary.h"
+
+namespace holdfast::agent {
+namespace {
+
+constexpr int kDefaultPage = 100;
+
+template <typename Response>
+auto FinishWith(Response* response, std::function<void(grpc::Status)> finish) {
+  return [response, finish = std::move(finish)](absl::StatusOr<Response> result) {
+    if (!result.ok()) return finish(ToGrpc(result.status()));
+    *response = *std::move(result);
+    finish(grpc::Status::OK);
+  };
+}
+
+}  // namespace
+
+AgentServiceImpl::AgentServiceImpl(Loop& loop, SessionHost& host, Store& store, Identity& identity,
+                                   std::string default_model)
+    : loop_(loop), host_(host), store_(store), identity_(identity), default_model_(std::move(default_model)) {}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::ForTenant(grpc::CallbackServerContext* context,
+                                                      std::function<void(const std::string&, Finish)> handle) {
+  return AnswerOnLoop(loop_, context, [this, token = BearerToken(*context), handle = std::move(handle)](Finish finish) {
+    identity_.Resolve(token, [handle, finish](absl::StatusOr<std::string> tenant) {
+      if (!tenant.ok()) return finish(ToGrpc(tenant.status()));
+      handle(*tenant, finish);
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::ForSession(grpc::CallbackServerContext* context,
+                                                       const std::string& session_id,
+                                                       std::function<void(ActiveSession&, Finish)> handle) {
+  return ForTenant(context, [this, session_id, handle = std::move(handle)](const std::string& tenant, Finish finish) {
+    if (absl::Status status = ValidateSessionId(session_id); !status.ok()) return finish(ToGrpc(status));
+    host_.With(tenant, session_id, [handle, finish](absl::StatusOr<std::shared_ptr<ActiveSession>> session) {
+      if (!session.ok()) return finish(ToGrpc(session.status()));
+      handle(**session, finish);
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::CreateSession(grpc::CallbackServerContext* context,
+                                                          const v1::CreateSessionRequest* request,
+                                                          v1::Session* response) {
+  return ForTenant(context, [this, request, response](const std::string& tenant, Finish finish) {
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    v1::CreateSessionRequest create = *request;
+    if (create.model().empty()) create.set_model(default_model_);
+    if (create.model().empty())
+      return finish({grpc::StatusCode::INVALID_ARGUMENT, "model: is required, agent_service has no default"});
+    host_.Create(tenant, create, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::GetSession(grpc::CallbackServerContext* context,
+                                                       const v1::GetSessionRequest* request,
+                                                       v1::GetSessionResponse* response) {
+  return ForTenant(context, [this, request, response](const std::string& tenant, Finish finish) {
+    absl::Status status = ValidateSessionId(request->session_id());
+    if (status.ok()) status = ValidatePageSize(request->page_size());
+    if (!status.ok()) return finish(ToGrpc(status));
+    store_.GetSession(
+        tenant, request->session_id(), [this, tenant, request, response, finish](absl::StatusOr<SessionRow> row) {
+          if (!row.ok()) return finish(ToGrpc(row.status()));
+          if (!response->mutable_session()->ParseFromString(row->summary)) {
+            return finish({grpc::StatusCode::DATA_LOSS, "the session's summary is damaged"});
+          }
+          const int page = request->page_size() == 0 ? kDefaultPage : request->page_size();
+          store_.Read(tenant, request->session_id(), request->after_sequence(), page,
+                      [response, finish, last = row->last_sequence](absl::StatusOr<std::vector<LogRow>> rows) {
+                        if (!rows.ok()) return finish(ToGrpc(rows.status()));
+                        for (const LogRow& event_row : *rows) {
+                          auto event = EventOfRow(event_row);
+                          if (!event.ok()) return finish(ToGrpc(event.status()));
+                          *response->add_events() = *std::move(event);
+                        }
+                        response->set_more(!rows->empty() && rows->back().sequence < last);
+                        finish(grpc::Status::OK);
+                      });
+        });
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::ListSessions(grpc::CallbackServerContext* context,
+                                                         const v1::ListSessionsRequest* request,
+                                                         v1::ListSessionsResponse* response) {
+  return ForTenant(context, [this, request, response](const std::string& tenant, Finish finish) {
+    if (absl::Status status = ValidatePageSize(request->page_size()); !status.ok()) return finish(ToGrpc(status));
+    const int page = request->page_size() == 0 ? kDefaultPage : request->page_size();
+    store_.ListSessions(tenant, page, request->page_token(), [response, finish](absl::StatusOr<SessionPage> sessions) {
+      if (!sessions.ok()) return finish(ToGrpc(sessions.status()));
+      for (const SessionRow& row : sessions->sessions) {
+        if (!response->add_sessions()->ParseFromString(row.summary)) {
+          return finish({grpc::StatusCode::DATA_LOSS, "the summary of session " + row.session_id + " is damaged"});
+        }
+      }
+      response->set_next_page_token(sessions->next_page_token);
+      finish(grpc::Status::OK);
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::DeleteSession(grpc::CallbackServerContext* context,
+                                                          const v1::DeleteSessionRequest* request,
+                                                          v1::DeleteSessionResponse*) {
+  return ForTenant(context, [this, request](const std::string& tenant, Finish finish) {
+    if (absl::Status status = ValidateSessionId(request->session_id()); !status.ok()) return finish(ToGrpc(status));
+    host_.Delete(tenant, request->session_id(), [finish](absl::Status status) { finish(ToGrpc(status)); });
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::SubmitTurn(grpc::CallbackServerContext* context,
+                                                       const v1::SubmitTurnRequest* request,
+                                                       v1::SubmitTurnResponse* response) {
+  return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    session.SubmitTurn(*request, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerWriteReactor<v1::WatchEvent>* AgentServiceImpl::Watch(grpc::CallbackServerContext* context,
+                                                                  const v1::WatchRequest* request) {
+  using Stream = ServerStream<v1::WatchEvent>;
+  return Stream::Open(loop_, [this, token = BearerToken(*context), request = *request](Stream* stream) {
+    if (absl::Status status = ValidateSessionId(request.session_id()); !status.ok())
+      return stream->Finish(ToGrpc(status));
+    if (request.after_sequence() < 0)
+      return stream->Finish({grpc::StatusCode::INVALID_ARGUMENT, "after_sequence: must not be negative"});
+    // The client may go while its token or its session is looked up.
+    auto gone = std::make_shared<bool>(false);
+    stream->set_on_closed([gone] { *gone = true; });
+    identity_.Resolve(token, [this, stream, request, gone](absl::StatusOr<std::string> tenant) {
+      if (*gone) return;
+      if (!tenant.ok()) return stream->Finish(ToGrpc(tenant.status()));
+      host_.With(*tenant, request.session_id(),
+                 [stream, request, gone](absl::StatusOr<std::shared_ptr<ActiveSession>> session) {
+                   if (*gone) return;
+                   if (!session.ok()) return stream->Finish(ToGrpc(session.status()));
+                   (*session)->Watch(stream, request.after_sequence());
+                 });
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::SubmitToolResult(grpc::CallbackServerContext* context,
+                                                             const v1::SubmitToolResultRequest* request,
+                                                             v1::SubmitToolResultResponse* response) {
+  return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    session.SubmitToolResult(*request, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::CancelTurn(grpc::CallbackServerContext* context,
+                                                       const v1::CancelTurnRequest* request,
+                                                       v1::CancelTurnResponse* response) {
+  return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
+    session.CancelTurn(request->turn_id(), FinishWith(response, finish));
+  });
+}
+
+}  // namespace holdfast::agent

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "holdfast/agent/v1/agent.pb.h"
+
+namespace holdfast::agent {
+
+// INVALID_ARGUMENT names the field and the remedy.
+absl::Status ValidateSessionId(const std::string& session_id);
+absl::Status Validate(const v1::CreateSessionRequest& request);
+absl::Status Validate(const v1::SubmitTurnRequest& request);
+absl::Status Validate(const v1::SubmitToolResultRequest& request);
+// 0 becomes the default; anything outside 1 to 1000 is refused.
+absl::Status ValidatePageSize(int page_size);
+
+}  // namespace holdfast::agent

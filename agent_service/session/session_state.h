@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "holdfast/agent/v1/agent.pb.h"
+
+namespace holdfast::agent {
+
+// The turn that runs.
+struct TurnState {
+  v1::TurnStarted started;
+  int64_t first_sequence = 0;
+  int steps = 0;                                // model calls begun
+  std::optional<v1::ModelCallStarted> call;     // begun and not answered
+  std::optional<v1::WaitNoted> wait;            // the newest of `call`
+  google::protobuf::Timestamp first_wait_time;  // of the first wait of `call`; meaningful with `wait`
+  std::vector<quota::v1::ToolCall> open_tools;  // asked for by the last answer, without a result, in order
+  quota::v1::Usage usage;
+  double waited_seconds = 0;  // by answered calls
+};
+
+// A session as its log tells it: the fold of all events, nothing else. Pure; applying the same events gives the same
+// state.
+class SessionState {
+ public:
+  // In order of sequence. An event of an unknown kind changes only the sequence.
+  void Apply(const v1::SessionEvent& event);
+
+  int64_t last_sequence() const { return last_sequence_; }
+  const std::string& model() const { return model_; }
+  const std::string& workspace() const { return workspace_; }
+  // Everything said so far, as the model is to read it. A tool call whose turn ended without a result has one that says
+  // so.
+  const std::vector<quota::v1::Item>& conversation() const { return conversation_; }
+  // Null when idle.
+  const TurnState* turn() const { return turn_ ? &*turn_ : nullptr; }
+  // The first event of the turn that this client key started, and its id. Null: none did.
+  const v1::SubmitTurnResponse* FindTurn(const std::string& client_key) const;
+  // A copy without the conversation and the keys of old turns: enough to know how events change the summary.
+  SessionState Head() const;
+  // As lists show it; `session_id` is the caller's to set.
+  v1::Session Summary() const;
+
+ private:
+  void EndTurn(const std::string& why_tools_did_not_run);
+  void Answer(const v1::ModelAnswered& answered);
+
+  int64_t last_sequence_ = 0;
+  std::string model_;
+  std::string workspace_;
+  std::string title_;
+  google::protobuf::Timestamp created_;
+  google::protobuf::Timestamp updated_;
+  std::vector<quota::v1::Item> conversation_;
+  std::optional<TurnState> turn_;
+  std::map<std::string, v1::SubmitTurnResponse> turns_by_key_;
+  quota::v1::Usage usage_;
+};
+
+}  // namespace holdfast::agent
