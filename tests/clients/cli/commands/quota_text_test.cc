@@ -1,0 +1,78 @@
+#include "clients/cli/commands/quota_text.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/serialize.hpp>
+
+namespace holdfast::cli {
+namespace {
+
+using quota::v1::GetHeadroomResponse;
+
+GetHeadroomResponse MustWait(double seconds) {
+  GetHeadroomResponse response;
+  response.set_verdict(GetHeadroomResponse::MUST_WAIT);
+  response.mutable_wait()->set_seconds(seconds);
+  response.set_limits_known(true);
+  response.set_largest_admissible_tokens(200000);
+  return response;
+}
+
+TEST(Judge, SecondsAreRoundedUpButExactOnesStay) {
+  EXPECT_DOUBLE_EQ(Judge(MustWait(3.646), Duration::zero()).seconds, 3.646);
+  EXPECT_DOUBLE_EQ(Judge(MustWait(3.6461), Duration::zero()).seconds, 3.647);
+  EXPECT_DOUBLE_EQ(Judge(MustWait(-1), Duration::zero()).seconds, 0);
+}
+
+TEST(Judge, AWaitWithinTheBoundFits) {
+  EXPECT_EQ(Judge(MustWait(3.646), Duration::zero()).exit_code, 75);
+  EXPECT_EQ(Judge(MustWait(3.646), std::chrono::seconds(3)).exit_code, 75);
+  EXPECT_EQ(Judge(MustWait(3.646), std::chrono::seconds(4)).exit_code, 0);
+}
+
+TEST(Judge, TheOtherVerdicts) {
+  GetHeadroomResponse response;
+  EXPECT_EQ(Judge(response, Duration::zero()).exit_code, 1);
+  response.set_verdict(GetHeadroomResponse::FITS_NOW);
+  EXPECT_EQ(Judge(response, Duration::zero()).exit_code, 0);
+  response.set_verdict(GetHeadroomResponse::NEVER_FITS);
+  EXPECT_EQ(Judge(response, std::chrono::hours(1)).exit_code, 76);
+}
+
+TEST(HeadroomText, NamesTheLargestThatFits) {
+  GetHeadroomResponse response;
+  response.set_verdict(GetHeadroomResponse::NEVER_FITS);
+  response.set_limits_known(true);
+  response.set_largest_admissible_tokens(200000);
+  EXPECT_EQ(HeadroomText(response, Judge(response, Duration::zero()), 300000),
+            "300000 tokens can never fit; the largest that fits is 200000");
+}
+
+TEST(HeadroomText, SaysThatAGuessIsAGuess) {
+  GetHeadroomResponse response;
+  response.set_verdict(GetHeadroomResponse::FITS_NOW);
+  EXPECT_EQ(HeadroomText(response, Judge(response, Duration::zero()), 5),
+            "5 tokens fit now (a guess: nothing is known of the limits yet)");
+}
+
+TEST(StatusText, ShowsLimitsAndQueues) {
+  quota::v1::WatchStatusResponse status;
+  auto* upstream = status.add_upstreams();
+  upstream->set_name("openai");
+  auto* group = upstream->add_groups();
+  group->set_name("openai/o4-mini");
+  group->set_queued(3);
+  group->set_in_flight(2);
+  group->set_wait_seconds(3.6);
+  auto* limit = group->add_limits();
+  limit->set_dimension("tokens");
+  limit->set_limit(200000);
+  limit->set_window_seconds(60);
+  limit->set_remaining(39807);
+  limit->set_source("headers");
+  EXPECT_EQ(StatusText(status),
+            "openai\n  openai/o4-mini  3 queued, 2 in flight, next in 3.6s\n    TPM 200000: 39807 left (headers)\n");
+}
+
+}  // namespace
+}  // namespace holdfast::cli

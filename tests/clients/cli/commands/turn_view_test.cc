@@ -1,0 +1,213 @@
+#include "clients/cli/commands/turn_view.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace holdfast::cli {
+namespace {
+
+using agent::v1::SessionEvent;
+using agent::v1::WatchEvent;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr char kTurn[] = "turn-1";
+
+WatchEvent Durable(int64_t sequence) {
+  WatchEvent event;
+  event.mutable_event()->set_sequence(sequence);
+  return event;
+}
+
+WatchEvent CaughtUp() {
+  WatchEvent event;
+  event.mutable_caught_up();
+  return event;
+}
+
+WatchEvent Delta(const char* id, int64_t offset, const char* text) {
+  WatchEvent event;
+  event.mutable_delta()->set_item_id(id);
+  event.mutable_delta()->set_channel(quota::v1::Delta::CHANNEL_TEXT);
+  event.mutable_delta()->set_offset(offset);
+  event.mutable_delta()->set_text(text);
+  return event;
+}
+
+WatchEvent Answered(int64_t sequence, const char* id, const char* text, const char* call_id = nullptr) {
+  WatchEvent event = Durable(sequence);
+  auto* answered = event.mutable_event()->mutable_model_answered();
+  answered->set_turn_id(kTurn);
+  auto* message = answered->add_items()->mutable_message();
+  message->set_role(quota::v1::ROLE_ASSISTANT);
+  message->set_id(id);
+  message->add_parts()->set_text(text);
+  if (call_id != nullptr) answered->add_items()->mutable_tool_call()->set_call_id(call_id);
+  return event;
+}
+
+WatchEvent Result(int64_t sequence, const char* call_id) {
+  WatchEvent event = Durable(sequence);
+  event.mutable_event()->mutable_tool_result_recorded()->set_turn_id(kTurn);
+  event.mutable_event()->mutable_tool_result_recorded()->mutable_result()->set_call_id(call_id);
+  return event;
+}
+
+WatchEvent Completed(int64_t sequence, const char* turn = kTurn) {
+  WatchEvent event = Durable(sequence);
+  event.mutable_event()->mutable_turn_completed()->set_turn_id(turn);
+  return event;
+}
+
+template <typename T>
+const T& Only(const std::vector<TurnChange>& changes) {
+  EXPECT_THAT(changes, SizeIs(1));
+  return std::get<T>(changes.at(0));
+}
+
+TEST(TurnView, OffersNoToolBeforeTheStreamHasCaughtUp) {
+  TurnView view(kTurn, 3);
+  view.Fold(Answered(4, "m", "", "call-1"));
+  EXPECT_FALSE(view.TakeToolCall());
+  view.Fold(CaughtUp());
+  EXPECT_EQ(view.TakeToolCall()->call_id(), "call-1");
+}
+
+TEST(TurnView, OffersAToolCallOnce) {
+  TurnView view(kTurn, 3);
+  view.Fold(CaughtUp());
+  view.Fold(Answered(4, "m", "", "call-1"));
+  EXPECT_TRUE(view.TakeToolCall());
+  EXPECT_FALSE(view.TakeToolCall());
+  view.OnStreamBroken();
+  view.Fold(CaughtUp());
+  EXPECT_FALSE(view.TakeToolCall());
+}
+
+TEST(TurnView, OffersNoToolCallThatHasItsResult) {
+  TurnView view(kTurn, 3);
+  view.Fold(Answered(4, "m", "", "call-1"));
+  view.Fold(Result(5, "call-1"));
+  view.Fold(CaughtUp());
+  EXPECT_FALSE(view.TakeToolCall());
+}
+
+TEST(TurnView, OffersToolCallsInTheirOrder) {
+  TurnView view(kTurn, 0);
+  view.Fold(CaughtUp());
+  WatchEvent event = Answered(4, "m", "", "first");
+  event.mutable_event()->mutable_model_answered()->add_items()->mutable_tool_call()->set_call_id("second");
+  view.Fold(event);
+  EXPECT_EQ(view.TakeToolCall()->call_id(), "first");
+  EXPECT_EQ(view.TakeToolCall()->call_id(), "second");
+}
+
+TEST(TurnView, SkipsWhatItHasSeen) {
+  TurnView view(kTurn, 3);
+  EXPECT_THAT(view.Fold(Answered(4, "m", "hello")), SizeIs(1));
+  EXPECT_THAT(view.Fold(Answered(4, "m", "hello")), IsEmpty());
+  EXPECT_EQ(view.cursor(), 4);
+}
+
+TEST(TurnView, SkipsOtherTurnsButRemembersTheirSequence) {
+  TurnView view(kTurn, 3);
+  EXPECT_THAT(view.Fold(Completed(4, "another")), IsEmpty());
+  EXPECT_FALSE(view.ended());
+  EXPECT_EQ(view.cursor(), 4);
+}
+
+TEST(TurnView, SkipsKindsThatItDoesNotKnow) {
+  TurnView view(kTurn, 3);
+  EXPECT_THAT(view.Fold(Durable(4)), IsEmpty());
+  EXPECT_THAT(view.Fold(WatchEvent()), IsEmpty());
+  EXPECT_EQ(view.cursor(), 4);
+}
+
+TEST(TurnView, TheAnswerIsTheTextOfTheLastModelAnswer) {
+  TurnView view(kTurn, 0);
+  view.Fold(Answered(1, "m1", "let me look", "call-1"));
+  view.Fold(Result(2, "call-1"));
+  view.Fold(Answered(3, "m2", "all is well"));
+  view.Fold(Completed(4));
+  EXPECT_TRUE(view.ended());
+  EXPECT_EQ(view.answer(), "all is well");
+}
+
+TEST(TurnView, ARefusalIsAnAnswer) {
+  TurnView view(kTurn, 0);
+  WatchEvent event = Durable(1);
+  auto* answered = event.mutable_event()->mutable_model_answered();
+  answered->set_turn_id(kTurn);
+  auto* message = answered->add_items()->mutable_message();
+  message->set_role(quota::v1::ROLE_ASSISTANT);
+  message->add_parts()->set_refusal("I will not");
+  view.Fold(event);
+  EXPECT_EQ(view.answer(), "I will not");
+}
+
+TEST(TurnView, GivesEveryPieceOfTextOnce) {
+  TurnView view(kTurn, 0);
+  const auto first = view.Fold(Delta("m", 0, "Hel"));
+  ASSERT_THAT(first, SizeIs(2));
+  EXPECT_EQ(std::get<ItemBegun>(first[0]).id, "m");
+  EXPECT_EQ(std::get<TextGrown>(first[1]).text, "Hel");
+  EXPECT_THAT(view.Fold(Delta("m", 0, "Hel")), IsEmpty());
+  EXPECT_EQ(Only<TextGrown>(view.Fold(Delta("m", 1, "ello"))).text, "lo");
+  const auto done = view.Fold(Answered(1, "m", "Hello!"));
+  EXPECT_EQ(Only<ItemDone>(done).rest, "!");
+}
+
+TEST(TurnView, AfterAGapTheCompletedItemBringsTheRest) {
+  TurnView view(kTurn, 0);
+  view.Fold(Delta("m", 0, "Hel"));
+  view.OnStreamBroken();
+  EXPECT_THAT(view.Fold(Delta("m", 9, "world")), IsEmpty());
+  EXPECT_EQ(Only<ItemDone>(view.Fold(Answered(1, "m", "Hello, my world"))).rest, "lo, my world");
+}
+
+TEST(TurnView, TextThatIsNotHowTheMessageBeginsIsSaidToBeVoid) {
+  TurnView view(kTurn, 0);
+  view.Fold(Delta("m", 0, "Bonj"));
+  EXPECT_FALSE(Only<ItemDone>(view.Fold(Answered(1, "m", "Hello"))).rest);
+}
+
+TEST(TurnView, ARestartVoidsTheText) {
+  TurnView view(kTurn, 0);
+  view.Fold(Delta("m", 0, "Bonj"));
+  WatchEvent restarted;
+  restarted.mutable_restarted()->set_cause("connection lost");
+  EXPECT_EQ(Only<TextVoided>(view.Fold(restarted)).cause, "connection lost");
+  EXPECT_THAT(view.Fold(Delta("n", 0, "Hello")), SizeIs(2));
+  EXPECT_EQ(Only<ItemDone>(view.Fold(Answered(1, "n", "Hello"))).rest, "");
+}
+
+TEST(TurnView, ItemsWithoutAnIdKeepTheOneOfTheirDeltas) {
+  TurnView view(kTurn, 0);
+  view.Fold(Delta("generated", 0, "Hi"));
+  const auto changes = view.Fold(Answered(1, "", "Hi there"));
+  EXPECT_EQ(Only<ItemDone>(changes).id, "generated");
+  EXPECT_EQ(Only<ItemDone>(changes).rest, " there");
+}
+
+TEST(TurnView, AReplayedWaitIsHistory) {
+  TurnView view(kTurn, 0);
+  WatchEvent noted = Durable(1);
+  noted.mutable_event()->mutable_wait_noted()->set_turn_id(kTurn);
+  EXPECT_THAT(view.Fold(noted), IsEmpty());
+  view.Fold(CaughtUp());
+  noted.mutable_event()->set_sequence(2);
+  noted.mutable_event()->mutable_wait_noted()->mutable_wait()->set_limit(7);
+  EXPECT_EQ(Only<WaitAnnounced>(view.Fold(noted)).wait.limit(), 7);
+}
+
+TEST(TurnView, AFailureEndsTheTurn) {
+  TurnView view(kTurn, 0);
+  WatchEvent failed = Durable(1);
+  failed.mutable_event()->mutable_turn_failed()->set_turn_id(kTurn);
+  failed.mutable_event()->mutable_turn_failed()->set_message("no");
+  EXPECT_EQ(Only<TurnBroke>(view.Fold(failed)).failure.message(), "no");
+  EXPECT_TRUE(view.ended());
+}
+
+}  // namespace
+}  // namespace holdfast::cli
