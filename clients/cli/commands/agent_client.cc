@@ -1,0 +1,129 @@
+#include "clients/cli/commands/agent_client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "clients/cli/commands/exit_code.h"
+#include "clients/cli/commands/unary_call.h"
+
+namespace holdfast::cli {
+namespace {
+
+namespace pb = agent::v1;
+
+// Of one attempt. A turn's acceptance waits for the server's disk, not for a model.
+constexpr Duration kCallDeadline = std::chrono::seconds(10);
+constexpr Duration kLeastDeadline = std::chrono::milliseconds(100);
+constexpr Duration kCancelDeadline = std::chrono::seconds(3);
+constexpr int kPageSize = 100;
+
+}  // namespace
+
+AgentClient::AgentClient(std::shared_ptr<grpc::Channel> channel, std::string token, Interrupts& interrupts)
+    : stub_(pb::AgentService::NewStub(channel)), token_(std::move(token)), interrupts_(interrupts) {}
+
+template <typename Request, typename Response>
+grpc::Status AgentClient::Attempt(Method<Request, Response> method, const Request& request, Response* response,
+                                  Duration deadline, LinkObserver* observer) {
+  return AwaitUnary(
+      token_, deadline, &interrupts_,
+      [observer] {
+        if (observer != nullptr) observer->OnIdle();
+      },
+      [&](grpc::ClientContext* context, std::function<void(grpc::Status)> done) {
+        (stub_->async()->*method)(context, &request, response, std::move(done));
+      });
+}
+
+template <typename Request, typename Response>
+grpc::Status AgentClient::Call(Method<Request, Response> method, const Request& request, Response* response,
+                               Link* link) {
+  const grpc::Status interrupted(grpc::StatusCode::CANCELLED, "interrupted");
+  for (;;) {
+    Duration deadline = kCallDeadline;
+    if (link != nullptr) {
+      deadline = std::clamp(link->outage().Left(BootClock::now()), kLeastDeadline, kCallDeadline);
+    }
+    grpc::Status status = Attempt(method, request, response, deadline, link != nullptr ? &link->observer() : nullptr);
+    if (!status.ok() && interrupts_.pending()) return interrupted;
+    if (link == nullptr) return status;
+    if (status.ok() || !IsLinkFailure(status)) {
+      link->Holds();
+      return status;
+    }
+    if (!link->MayRetry()) return {grpc::StatusCode::UNAVAILABLE, status.error_message()};
+    if (interrupts_.WaitFor(link->outage().Pause())) return interrupted;
+    link->observer().OnIdle();
+  }
+}
+
+grpc::Status AgentClient::CreateSession(const pb::CreateSessionRequest& request, pb::Session* session, Link* link) {
+  return Call<pb::CreateSessionRequest, pb::Session>(&Async::CreateSession, request, session, link);
+}
+
+grpc::Status AgentClient::SubmitTurn(const pb::SubmitTurnRequest& request, pb::SubmitTurnResponse* response,
+                                     Link* link) {
+  return Call<pb::SubmitTurnRequest, pb::SubmitTurnResponse>(&Async::SubmitTurn, request, response, link);
+}
+
+grpc::Status AgentClient::SubmitToolResult(const pb::SubmitToolResultRequest& request,
+                                           pb::SubmitToolResultResponse* response, Link* link) {
+  return Call<pb::SubmitToolResultRequest, pb::SubmitToolResultResponse>(&Async::SubmitToolResult, request, response,
+                                                                         link);
+}
+
+grpc::Status AgentClient::CancelTurn(const pb::CancelTurnRequest& request) {
+  pb::CancelTurnResponse response;
+  return AwaitUnary(token_, kCancelDeadline, nullptr, nullptr,
+                    [&](grpc::ClientContext* context, std::function<void(grpc::Status)> done) {
+                      stub_->async()->CancelTurn(context, &request, &response, std::move(done));
+                    });
+}
+
+std::unique_ptr<WatchStream> AgentClient::Watch(const std::string& session_id, int64_t after_sequence) {
+  pb::WatchRequest request;
+  request.set_session_id(session_id);
+  request.set_after_sequence(after_sequence);
+  return std::make_unique<WatchStream>(
+      token_, [this, request](grpc::ClientContext* context) { return stub_->Watch(context, request); });
+}
+
+grpc::Status AgentClient::GetSession(const pb::GetSessionRequest& request, pb::GetSessionResponse* response,
+                                     Link* link) {
+  return Call<pb::GetSessionRequest, pb::GetSessionResponse>(&Async::GetSession, request, response, link);
+}
+
+grpc::Status AgentClient::DeleteSession(const std::string& session_id, Link* link) {
+  pb::DeleteSessionRequest request;
+  request.set_session_id(session_id);
+  pb::DeleteSessionResponse response;
+  return Call<pb::DeleteSessionRequest, pb::DeleteSessionResponse>(&Async::DeleteSession, request, &response, link);
+}
+
+grpc::Status AgentClient::VisitSessions(const std::function<bool(const pb::Session&)>& visit, Link* link) {
+  pb::ListSessionsRequest request;
+  request.set_page_size(kPageSize);
+  for (;;) {
+    pb::ListSessionsResponse response;
+    const grpc::Status status =
+        Call<pb::ListSessionsRequest, pb::ListSessionsResponse>(&Async::ListSessions, request, &response, link);
+    if (!status.ok()) return status;
+    for (const auto& session : response.sessions()) {
+      if (!visit(session)) return grpc::Status::OK;
+    }
+    if (response.next_page_token().empty()) return grpc::Status::OK;
+    request.set_page_token(response.next_page_token());
+  }
+}
+
+std::string RandomKey() {
+  std::random_device source;
+  std::string key;
+  for (int i = 0; i < 4; ++i) key += fmt::format("{:08x}", source());
+  return key;
+}
+
+}  // namespace holdfast::cli

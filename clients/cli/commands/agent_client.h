@@ -1,0 +1,60 @@
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "clients/cli/commands/event_stream.h"
+#include "clients/cli/commands/link.h"
+#include "clients/cli/terminal/interrupts.h"
+#include "holdfast/agent/v1/agent.grpc.pb.h"
+
+namespace holdfast::cli {
+
+using WatchStream = EventStream<agent::v1::WatchEvent>;
+
+// agent_service as the commands see it. With a Link a call is sent again, with the same keys, until it gets through,
+// the link's bound is reached (UNAVAILABLE) or an interrupt is pending (CANCELLED); without one it is made once. One
+// thread.
+class AgentClient {
+ public:
+  // `interrupts` outlives the client.
+  AgentClient(std::shared_ptr<grpc::Channel> channel, std::string token, Interrupts& interrupts);
+
+  grpc::Status CreateSession(const agent::v1::CreateSessionRequest& request, agent::v1::Session* session, Link* link);
+  grpc::Status SubmitTurn(const agent::v1::SubmitTurnRequest& request, agent::v1::SubmitTurnResponse* response,
+                          Link* link);
+  grpc::Status SubmitToolResult(const agent::v1::SubmitToolResultRequest& request,
+                                agent::v1::SubmitToolResultResponse* response, Link* link);
+  // Goes out although an interrupt is pending: it is what interrupts are for. Made once.
+  grpc::Status CancelTurn(const agent::v1::CancelTurnRequest& request);
+  std::unique_ptr<WatchStream> Watch(const std::string& session_id, int64_t after_sequence);
+
+  grpc::Status GetSession(const agent::v1::GetSessionRequest& request, agent::v1::GetSessionResponse* response,
+                          Link* link);
+  grpc::Status DeleteSession(const std::string& session_id, Link* link);
+  // Page after page, the last used first, until `visit` returns false.
+  grpc::Status VisitSessions(const std::function<bool(const agent::v1::Session&)>& visit, Link* link);
+
+ private:
+  using Async = agent::v1::AgentService::StubInterface::async_interface;
+  template <typename Request, typename Response>
+  using Method = void (Async::*)(grpc::ClientContext*, const Request*, Response*, std::function<void(grpc::Status)>);
+
+  template <typename Request, typename Response>
+  grpc::Status Attempt(Method<Request, Response> method, const Request& request, Response* response, Duration deadline,
+                       LinkObserver* observer);
+  template <typename Request, typename Response>
+  grpc::Status Call(Method<Request, Response> method, const Request& request, Response* response, Link* link);
+
+  std::unique_ptr<agent::v1::AgentService::StubInterface> stub_;
+  std::string token_;
+  Interrupts& interrupts_;
+};
+
+// A key that makes a command idempotent: 128 random bits as hexadecimal digits.
+std::string RandomKey();
+
+}  // namespace holdfast::cli

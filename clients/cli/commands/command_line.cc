@@ -1,0 +1,183 @@
+#include "clients/cli/commands/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <utility>
+
+#include "clients/cli/commands/exit_code.h"
+#include "common/base/duration_text.h"
+#include "common/base/utf8.h"
+#include "common/base/version.h"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr char kExitCodes[] =
+    "Exit codes: 0 done / fits now; 1 failed; 2 usage; 69 service unreachable; 75 must wait longer than allowed;\n"
+    "76 can never fit; 77 not authorised; 130 interrupted.\n"
+    "Environment: HOLDFAST_AGENT, HOLDFAST_QUOTA, HOLDFAST_TOKEN, HOLDFAST_MODEL, NO_COLOR.";
+
+// What CLI11 hands over as text, before it is checked and converted.
+struct RawTurn {
+  std::string approval = "ask";
+  std::string max_wait;
+};
+
+std::string Message(const absl::Status& status) { return std::string(status.message()); }
+
+CLI::Validator IsDuration() {
+  return {[](std::string& text) {
+            const auto duration = ParseDuration(text);
+            return duration.ok() ? std::string() : Message(duration.status());
+          },
+          "DURATION"};
+}
+
+CLI::Validator IsAddress() {
+  return {[](std::string& text) {
+            const auto address = ParseAddress(text);
+            if (!address.ok()) return Message(address.status());
+            if (!address->is_unix() && address->port == 0)
+              return fmt::format("\"{}\": port 0 cannot be connected to", text);
+            return std::string();
+          },
+          "ADDR"};
+}
+
+CLI::Validator IsText(size_t max_bytes) {
+  return {[max_bytes](std::string& text) {
+            if (text.empty()) return std::string("must not be empty");
+            if (text.size() > max_bytes)
+              return fmt::format("has {} bytes; at most {} are allowed", text.size(), max_bytes);
+            return IsValidUtf8(text) ? std::string() : std::string("is not valid UTF-8");
+          },
+          "TEXT"};
+}
+
+void AddTurnOptions(CLI::App& app, TurnOptions& turn, RawTurn& raw) {
+  app.add_option("--session", turn.session_id, "Continue this session")->check(IsText(256));
+  app.add_option("--model", turn.model, "Model; default: the session's, for a new one HOLDFAST_MODEL or the server's")
+      ->check(IsText(256));
+  app.add_option("--cwd", turn.folder, "Workspace; default: the current directory")->check(CLI::ExistingDirectory);
+  app.add_option("--approve", raw.approval, "What runs without asking")
+      ->check(CLI::IsMember({"read-only", "ask", "auto-edit", "full"}))
+      ->capture_default_str();
+  app.add_option("--max-wait", raw.max_wait,
+                 "The most a turn may wait in all; default: 1h with a terminal, 15m without")
+      ->check(IsDuration());
+}
+
+TurnOptions Finished(TurnOptions turn, const RawTurn& raw) {
+  turn.approval = ParseApprovalMode(raw.approval).value_or(ApprovalMode::kAsk);
+  const char* usual = std::getenv("HOLDFAST_MODEL");
+  turn.new_model = turn.model.empty() && usual != nullptr ? RepairUtf8(usual) : turn.model;
+  if (!raw.max_wait.empty()) turn.max_wait = ParseDuration(raw.max_wait).value_or(Duration::zero());
+  return turn;
+}
+
+// gRPC does not send a header with other characters.
+bool IsHeaderText(const std::string& token) {
+  return std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+}
+
+}  // namespace
+
+std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* argv, std::ostream& out,
+                                                std::ostream& err) {
+  std::string agent = "127.0.0.1:50052";
+  std::string quota = "127.0.0.1:50051";
+  CommandLine line;
+
+  CLI::App app("A coding agent whose sessions survive rate limits, restarts and broken links.", "holdfast");
+  app.set_version_flag("--version", fmt::format("holdfast {}", kVersion));
+  app.footer(kExitCodes);
+  app.require_subcommand(1);
+  app.add_option("--agent", agent, "Address of agent_service")
+      ->envname("HOLDFAST_AGENT")
+      ->check(IsAddress())
+      ->capture_default_str();
+  app.add_option("--quota", quota, "Address of quota_service")
+      ->envname("HOLDFAST_QUOTA")
+      ->check(IsAddress())
+      ->capture_default_str();
+
+  ExecCommand exec;
+  RawTurn exec_raw;
+  CLI::App* exec_app = app.add_subcommand("exec", "Run one turn and print the final answer")->fallthrough();
+  exec_app->add_option("PROMPT", exec.prompt, "What to do; - reads it from standard input")->required();
+  AddTurnOptions(*exec_app, exec.turn, exec_raw);
+  exec_app->add_flag("--last", exec.turn.last, "Continue this workspace's newest session")->excludes("--session");
+  exec_app->add_flag("--json", exec.json, "Print events as JSON lines");
+  exec_app->add_option("-o,--output", exec.output_file, "Write the final answer to this file, too");
+
+  ChatCommand chat;
+  RawTurn chat_raw;
+  CLI::App* chat_app = app.add_subcommand("chat", "Talk with the agent, line by line")->fallthrough();
+  AddTurnOptions(*chat_app, chat.turn, chat_raw);
+
+  SessionsCommand sessions;
+  CLI::App* sessions_app = app.add_subcommand("sessions", "List, show or delete sessions")->fallthrough();
+  sessions_app->require_subcommand(1);
+  CLI::App* list = sessions_app->add_subcommand("list", "All sessions, the last used first")->fallthrough();
+  CLI::App* show = sessions_app->add_subcommand("show", "What happened in a session")->fallthrough();
+  CLI::App* remove = sessions_app->add_subcommand("delete", "End its turn and delete a session")->fallthrough();
+  for (CLI::App* action : {show, remove}) {
+    action->add_option("ID", sessions.session_id, "The session")->required()->check(IsText(256));
+  }
+  for (CLI::App* action : {list, show, remove}) action->add_flag("--json", sessions.json, "Print JSON lines");
+
+  QuotaStatusCommand status;
+  QuotaCheckCommand check;
+  std::string check_wait = "0";
+  CLI::App* quota_app = app.add_subcommand("quota", "Look at limits and headroom")->fallthrough();
+  quota_app->require_subcommand(1);
+  CLI::App* status_app = quota_app->add_subcommand("status", "Upstreams, limits and queues")->fallthrough();
+  status_app->add_flag("--watch", status.watch, "Go on, as they change");
+  status_app->add_flag("--json", status.json, "Print JSON lines");
+  CLI::App* check_app = quota_app->add_subcommand("check", "Would a call of this size fit?")->fallthrough();
+  check_app->add_option("--model", check.model, "Model")->envname("HOLDFAST_MODEL")->required()->check(IsText(256));
+  check_app->add_option("--tokens", check.tokens, "What the provider would charge, output cap included")
+      ->required()
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
+  check_app->add_option("--max-wait", check_wait, "A wait up to this counts as fitting")
+      ->check(IsDuration())
+      ->capture_default_str();
+  check_app->add_flag("--json", check.json, "Print a JSON object");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, out, err);
+    return code == 0 ? kExitDone : kExitUsage;
+  }
+
+  line.services.agent = ParseAddress(agent).value_or(Address{});
+  line.services.quota = ParseAddress(quota).value_or(Address{});
+  if (const char* token = std::getenv("HOLDFAST_TOKEN")) line.services.token = token;
+  if (!IsHeaderText(line.services.token)) {
+    err << "HOLDFAST_TOKEN holds white space or other characters that a token cannot have; check how it was set\n";
+    return kExitUsage;
+  }
+  if (exec_app->parsed()) {
+    exec.turn = Finished(exec.turn, exec_raw);
+    line.command = exec;
+  } else if (chat_app->parsed()) {
+    line.command = ChatCommand{Finished(chat.turn, chat_raw)};
+  } else if (sessions_app->parsed()) {
+    if (show->parsed()) sessions.action = SessionsCommand::Action::kShow;
+    if (remove->parsed()) sessions.action = SessionsCommand::Action::kDelete;
+    line.command = sessions;
+  } else if (status_app->parsed()) {
+    line.command = status;
+  } else {
+    check.max_wait = ParseDuration(check_wait).value_or(Duration::zero());
+    line.command = check;
+  }
+  return line;
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,104 @@
+#include "clients/cli/commands/session_text.h"
+
+#include <fmt/format.h>
+
+#include "clients/cli/commands/tool_line.h"
+#include "clients/cli/commands/turn_view.h"
+#include "clients/cli/terminal/json_lines.h"
+#include "clients/cli/terminal/sanitize.h"
+#include "clients/cli/terminal/wait_line.h"
+
+namespace holdfast::cli {
+namespace {
+
+using agent::v1::Session;
+using agent::v1::SessionEvent;
+
+constexpr size_t kMaxTitle = 60;
+constexpr size_t kMaxResult = 200;
+
+std::string_view StatusName(agent::v1::SessionStatus status) {
+  switch (status) {
+    case agent::v1::SESSION_STATUS_IDLE:
+      return "idle";
+    case agent::v1::SESSION_STATUS_MODEL:
+      return "model";
+    case agent::v1::SESSION_STATUS_TOOLS:
+      return "tools";
+    default:
+      return "unknown";
+  }
+}
+
+std::string DescribeItem(const quota::v1::Item& item) {
+  if (item.has_message()) return fmt::format("agent: {}", TextOf(item.message()));
+  if (item.has_tool_call()) return fmt::format("tool {}", ToolLine(item.tool_call()));
+  return {};
+}
+
+std::string DescribeAnswer(const agent::v1::ModelAnswered& answered) {
+  std::string text;
+  for (const auto& item : answered.items()) {
+    const std::string line = DescribeItem(item);
+    if (!line.empty() && !text.empty()) text += '\n';
+    text += line;
+  }
+  return text;
+}
+
+std::string DescribeInput(const agent::v1::TurnStarted& turn) {
+  quota::v1::Message said;
+  *said.mutable_parts() = turn.input();
+  return fmt::format("you: {}", TextOf(said));
+}
+
+}  // namespace
+
+std::string SessionLine(const Session& session) {
+  return fmt::format("{}  {}  {:<5}  {}  {}", session.session_id(), TimeText(session.updated()),
+                     StatusName(session.status()), session.model(), SanitizeLine(session.title(), kMaxTitle));
+}
+
+std::string DescribeSession(const Session& session) {
+  return fmt::format(
+      "session    {}\ntitle      {}\nmodel      {}\nworkspace  {}\ncreated    {}\nlast used  {}\nstate      {}\n"
+      "tokens     {} input ({} cached), {} output ({} reasoning)",
+      session.session_id(), SanitizeLine(session.title(), kMaxTitle), session.model(), session.workspace(),
+      TimeText(session.created()), TimeText(session.updated()), StatusName(session.status()),
+      session.usage().input_tokens(), session.usage().cached_input_tokens(), session.usage().output_tokens(),
+      session.usage().reasoning_tokens());
+}
+
+std::string DescribeEvent(const SessionEvent& event) {
+  switch (event.kind_case()) {
+    case SessionEvent::kTurnStarted:
+      return DescribeInput(event.turn_started());
+    case SessionEvent::kWaitNoted:
+      return WaitLine(event.wait_noted().wait(), event.wait_noted().wait().seconds());
+    case SessionEvent::kModelAnswered:
+      return DescribeAnswer(event.model_answered());
+    case SessionEvent::kToolResultRecorded: {
+      const auto& result = event.tool_result_recorded().result();
+      return fmt::format("  {}{}", result.is_error() ? "failed: " : "", SanitizeLine(result.output(), kMaxResult));
+    }
+    case SessionEvent::kTurnFailed:
+      return fmt::format("the turn failed: {}", event.turn_failed().message());
+    default:
+      return {};
+  }
+}
+
+boost::json::object SessionJson(const Session& session) {
+  return {{"session_id", session.session_id()},
+          {"title", session.title()},
+          {"model", session.model()},
+          {"workspace", session.workspace()},
+          {"created", TimeText(session.created())},
+          {"updated", TimeText(session.updated())},
+          {"last_sequence", session.last_sequence()},
+          {"status", JsonText(StatusName(session.status()))},
+          {"turn_id", session.turn_id()},
+          {"usage", UsageJson(session.usage())}};
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,101 @@
+#include "clients/cli/commands/sessions.h"
+
+#include <boost/json/parse.hpp>
+#include <string>
+
+#include "clients/cli/commands/agent_client.h"
+#include "clients/cli/commands/exit_code.h"
+#include "clients/cli/commands/session_text.h"
+#include "clients/cli/terminal/json_lines.h"
+#include "common/rpc/channel.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace holdfast::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int kPageSize = 1000;
+
+int Report(const Context& context, const grpc::Status& status) {
+  if (context.interrupts.pending()) return kExitInterrupted;
+  if (context.screen.out_failed()) return kExitFailed;
+  if (status.ok()) return kExitDone;
+  const int code = ExitCodeFor(status);
+  context.screen.Err((code == kExitUnreachable ? "agent_service unreachable: " : "") + status.error_message());
+  return code;
+}
+
+int List(const Context& context, AgentClient& client, bool as_json) {
+  return Report(context, client.VisitSessions(
+                             [&](const agent::v1::Session& session) {
+                               if (as_json) {
+                                 WriteJsonLine(context.screen, SessionJson(session));
+                               } else {
+                                 context.screen.Out(SanitizeLine(SessionLine(session), std::string::npos) + "\n");
+                               }
+                               return !context.screen.out_failed();
+                             },
+                             nullptr));
+}
+
+void ShowEvent(const Context& context, const agent::v1::SessionEvent& event, bool as_json) {
+  if (!as_json) {
+    const std::string text = DescribeEvent(event);
+    if (!text.empty()) context.screen.Out(Sanitize(text) + "\n");
+    return;
+  }
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string text;
+  if (!google::protobuf::util::MessageToJsonString(event, &text, options).ok()) return;
+  json::error_code error;
+  json::value value = json::parse(text, error);
+  if (!error) WriteJsonLine(context.screen, {{"type", "event"}, {"event", std::move(value)}});
+}
+
+int Show(const Context& context, AgentClient& client, const SessionsCommand& command) {
+  agent::v1::GetSessionRequest request;
+  request.set_session_id(command.session_id);
+  request.set_page_size(kPageSize);
+  bool first = true;
+  for (;;) {
+    agent::v1::GetSessionResponse response;
+    const grpc::Status status = client.GetSession(request, &response, nullptr);
+    if (!status.ok()) return Report(context, status);
+    if (first && command.json) {
+      json::object object = SessionJson(response.session());
+      object["type"] = "session";
+      WriteJsonLine(context.screen, object);
+    } else if (first) {
+      context.screen.Out(Sanitize(DescribeSession(response.session())) + "\n\n");
+    }
+    first = false;
+    for (const auto& event : response.events()) ShowEvent(context, event, command.json);
+    if (!response.more() || response.events().empty() || context.screen.out_failed()) return Report(context, status);
+    request.set_after_sequence(response.events().rbegin()->sequence());
+  }
+}
+
+}  // namespace
+
+int RunSessions(const Context& context, const SessionsCommand& command) {
+  AgentClient client(MakeChannel(context.services.agent), context.services.token, context.interrupts);
+  switch (command.action) {
+    case SessionsCommand::Action::kShow:
+      return Show(context, client, command);
+    case SessionsCommand::Action::kDelete: {
+      const int code = Report(context, client.DeleteSession(command.session_id, nullptr));
+      if (code == kExitDone && command.json) {
+        WriteJsonLine(context.screen, {{"session_id", command.session_id}, {"deleted", true}});
+      } else if (code == kExitDone) {
+        context.screen.Err("deleted " + command.session_id);
+      }
+      return code;
+    }
+    default:
+      return List(context, client, command.json);
+  }
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,164 @@
+#include "clients/cli/commands/turn_runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <variant>
+
+#include "clients/cli/commands/exit_code.h"
+#include "common/base/duration_text.h"
+#include "common/rpc/status.h"
+#include "google/protobuf/util/time_util.h"
+
+namespace holdfast::cli {
+namespace {
+
+using End = TurnResult::End;
+
+// How often the countdown on a terminal moves, and interrupts are looked for.
+constexpr Duration kTick = std::chrono::milliseconds(100);
+
+// The server drops watchers that fall behind; they continue from their cursor.
+bool WasCutOff(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && DetailsOf(status).empty();
+}
+
+}  // namespace
+
+TurnResult TurnRunner::Run(const agent::v1::SubmitTurnRequest& request) {
+  Link link(kPatience, reporter_);
+  agent::v1::SubmitTurnResponse response;
+  const grpc::Status status = client_.SubmitTurn(request, &response, &link);
+  if (!status.ok()) {
+    // It may have arrived all the same: cancel whatever runs.
+    if (interrupts_.pending()) return Interrupted(request.session_id(), "");
+    std::string message = status.error_message();
+    if (status.error_code() == grpc::StatusCode::ABORTED) {
+      message = fmt::format(
+          "session {0} is busy with another turn; watch it, or cancel it with Ctrl-C, in: holdfast chat --session {0}",
+          request.session_id());
+    } else if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+      message = "agent_service unreachable: " + message;
+    }
+    return Failed(End::kRefused, status, message);
+  }
+  reporter_.OnTurnStarted(response.turn_id());
+  const Duration max_wait =
+      std::chrono::nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(request.max_wait()));
+  link.outage().set_bound(std::max(max_wait, kPatience));
+  TurnView view(response.turn_id(), std::max<int64_t>(0, response.sequence() - 1));
+  return Follow(request.session_id(), view, link);
+}
+
+TurnResult TurnRunner::Attach(const std::string& session_id, const std::string& turn_id, Duration max_wait) {
+  Link link(std::max(max_wait, kPatience), reporter_);
+  TurnView view(turn_id, 0);
+  reporter_.OnTurnStarted(turn_id);
+  return Follow(session_id, view, link);
+}
+
+TurnResult TurnRunner::Follow(const std::string& session_id, TurnView& view, Link& link) {
+  TurnResult result;
+  result.end = End::kEnded;
+  std::unique_ptr<WatchStream> stream;
+  while (!view.ended()) {
+    // Nobody reads: leave, and let the turn go on at the server.
+    if (reporter_.Broken()) return {.end = End::kLost, .exit_code = kExitFailed, .answer = {}};
+    if (interrupts_.pending()) return Interrupted(session_id, view.turn_id());
+    if (const auto call = view.TakeToolCall()) {
+      if (!RunTool(session_id, *call, view, link, &result)) return result;
+      continue;
+    }
+    if (stream == nullptr) stream = client_.Watch(session_id, view.cursor());
+    agent::v1::WatchEvent event;
+    switch (stream->Pop(kTick, &event)) {
+      case WatchStream::Next::kNothingYet:
+        reporter_.OnIdle();
+        break;
+      case WatchStream::Next::kEvent:
+        link.Holds();
+        for (const TurnChange& change : view.Fold(event)) {
+          reporter_.OnChange(change);
+          if (std::holds_alternative<TurnDone>(change)) result.exit_code = kExitDone;
+          if (const auto* broke = std::get_if<TurnBroke>(&change)) result.exit_code = ExitCodeFor(broke->failure);
+        }
+        break;
+      case WatchStream::Next::kEnded: {
+        const grpc::Status status = stream->status();
+        stream.reset();
+        if (!Mend(status, view, link, &result)) return result;
+        break;
+      }
+    }
+  }
+  if (result.exit_code == kExitDone) result.answer = view.answer();
+  return result;
+}
+
+bool TurnRunner::RunTool(const std::string& session_id, const quota::v1::ToolCall& call, TurnView& view, Link& link,
+                         TurnResult* result) {
+  reporter_.OnToolStarted(call);
+  const absl::StatusOr<ToolOutcome> outcome = tools_.Run(call);
+  if (interrupts_.pending()) return true;  // the caller sees to it
+  agent::v1::CancelTurnRequest cancel;
+  cancel.set_session_id(session_id);
+  cancel.set_turn_id(view.turn_id());
+  if (!outcome.ok()) {
+    client_.CancelTurn(cancel);
+    const std::string message(outcome.status().message());
+    *result = Failed(End::kEnded, grpc::Status(grpc::StatusCode::INTERNAL, message),
+                     "the journal of tool calls failed, so the turn was cancelled: " + message);
+    return false;
+  }
+  agent::v1::SubmitToolResultRequest request;
+  request.set_session_id(session_id);
+  request.set_call_id(call.call_id());
+  request.set_output(outcome->output);
+  request.set_is_error(outcome->is_error);
+  agent::v1::SubmitToolResultResponse response;
+  const grpc::Status status = client_.SubmitToolResult(request, &response, &link);
+  if (status.ok() || interrupts_.pending()) return true;
+  if (IsLinkFailure(status)) {
+    *result = Failed(End::kLost, status, "agent_service unreachable: " + status.error_message());
+  } else {
+    client_.CancelTurn(cancel);
+    *result = Failed(End::kEnded, status,
+                     fmt::format("the result of {} was not accepted, so the turn was cancelled: {}", call.name(),
+                                 status.error_message()));
+  }
+  return false;
+}
+
+bool TurnRunner::Mend(const grpc::Status& status, TurnView& view, Link& link, TurnResult* result) {
+  view.OnStreamBroken();
+  if (!status.ok() && !IsLinkFailure(status) && !WasCutOff(status)) {
+    *result = Failed(End::kLost, status, "watching the turn failed: " + status.error_message());
+    return false;
+  }
+  if (!link.MayRetry()) {
+    const std::string message = status.ok() ? "the stream ends at once" : status.error_message();
+    *result = Failed(End::kLost, grpc::Status(grpc::StatusCode::UNAVAILABLE, message),
+                     "agent_service unreachable: " + message);
+    return false;
+  }
+  interrupts_.WaitFor(link.outage().Pause());
+  reporter_.OnIdle();
+  return true;
+}
+
+TurnResult TurnRunner::Interrupted(const std::string& session_id, const std::string& turn_id) {
+  agent::v1::CancelTurnRequest request;
+  request.set_session_id(session_id);
+  request.set_turn_id(turn_id);
+  const grpc::Status status = client_.CancelTurn(request);
+  reporter_.OnTrouble(grpc::StatusCode::CANCELLED,
+                      status.ok() ? "interrupted" : "interrupted; the turn may go on: " + status.error_message());
+  return {.end = End::kInterrupted, .exit_code = kExitInterrupted, .answer = {}};
+}
+
+TurnResult TurnRunner::Failed(End end, const grpc::Status& status, const std::string& message) {
+  reporter_.OnTrouble(status.error_code(), message);
+  return {.end = end, .exit_code = ExitCodeFor(status), .answer = {}};
+}
+
+}  // namespace holdfast::cli

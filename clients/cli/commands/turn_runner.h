@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "clients/cli/commands/agent_client.h"
+#include "clients/cli/commands/link.h"
+#include "clients/cli/commands/tool_runner.h"
+#include "clients/cli/commands/turn_reporter.h"
+#include "clients/cli/commands/turn_view.h"
+#include "clients/cli/terminal/interrupts.h"
+
+namespace holdfast::cli {
+
+// How a turn came out, for this client.
+struct TurnResult {
+  enum class End {
+    kEnded,        // the log says so: completed or failed
+    kRefused,      // it never began
+    kInterrupted,  // and cancelled at the server, as far as that was reachable
+    kLost,         // it may go on at the server
+  };
+  End end = End::kRefused;
+  int exit_code = 1;
+  std::string answer;  // of a completed turn
+};
+
+// The life of a turn, seen from the client: submit, watch, run the tools that the model asks for, submit their results,
+// until the log says that the turn has ended. Broken links are mended from the cursor. One thread.
+class TurnRunner {
+ public:
+  // How long to try where no turn was accepted yet; also the least for a turn that runs.
+  static constexpr Duration kPatience = std::chrono::seconds(5);
+
+  // Everything outlives the runner.
+  TurnRunner(AgentClient& client, ToolRunner& tools, TurnReporter& reporter, Interrupts& interrupts)
+      : client_(client), tools_(tools), reporter_(reporter), interrupts_(interrupts) {}
+
+  // `request` has a client key: it goes out again after a lost reply.
+  TurnResult Run(const agent::v1::SubmitTurnRequest& request);
+  // Takes over a turn that runs already. `max_wait` bounds an outage.
+  TurnResult Attach(const std::string& session_id, const std::string& turn_id, Duration max_wait);
+
+ private:
+  TurnResult Follow(const std::string& session_id, TurnView& view, Link& link);
+  // False where the turn cannot go on; `result` then says why.
+  bool RunTool(const std::string& session_id, const quota::v1::ToolCall& call, TurnView& view, Link& link,
+               TurnResult* result);
+  // The stream has ended with `status`. As RunTool.
+  bool Mend(const grpc::Status& status, TurnView& view, Link& link, TurnResult* result);
+  TurnResult Interrupted(const std::string& session_id, const std::string& turn_id);
+  TurnResult Failed(TurnResult::End end, const grpc::Status& status, const std::string& message);
+
+  AgentClient& client_;
+  ToolRunner& tools_;
+  TurnReporter& reporter_;
+  Interrupts& interrupts_;
+};
+
+}  // namespace holdfast::cli

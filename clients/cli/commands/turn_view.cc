@@ -1,0 +1,152 @@
+#include "clients/cli/commands/turn_view.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace holdfast::cli {
+
+using agent::v1::SessionEvent;
+using agent::v1::WatchEvent;
+
+std::string TextOf(const quota::v1::Message& message) {
+  std::string text;
+  for (const auto& part : message.parts()) {
+    if (part.has_text()) text += part.text();
+    if (part.has_refusal()) text += part.refusal();
+  }
+  return text;
+}
+
+std::vector<TurnChange> TurnView::Fold(const WatchEvent& event) {
+  if (ended_) return {};
+  switch (event.kind_case()) {
+    case WatchEvent::kEvent:
+      if (event.event().sequence() <= cursor_) return {};
+      cursor_ = event.event().sequence();
+      return FoldDurable(event.event());
+    case WatchEvent::kDelta:
+      return FoldDelta(event.delta());
+    case WatchEvent::kRestarted:
+      ForgetText();
+      return {TextVoided{event.restarted().cause()}};
+    case WatchEvent::kWait:
+      return {WaitAnnounced{event.wait()}};
+    case WatchEvent::kAdmitted:
+      return {CallRuns{}};
+    case WatchEvent::kCaughtUp:
+      caught_up_ = true;
+      return {};
+    default:
+      return {};
+  }
+}
+
+std::vector<TurnChange> TurnView::FoldDurable(const SessionEvent& event) {
+  switch (event.kind_case()) {
+    case SessionEvent::kModelCallStarted:
+      if (event.model_call_started().turn_id() == turn_id_) ForgetText();
+      return {};
+    case SessionEvent::kWaitNoted:
+      // A replayed one is history; what is waited for now follows `caught_up`.
+      if (event.wait_noted().turn_id() != turn_id_ || !caught_up_) return {};
+      return {WaitAnnounced{event.wait_noted().wait()}};
+    case SessionEvent::kModelAnswered:
+      if (event.model_answered().turn_id() != turn_id_) return {};
+      return FoldAnswer(event.model_answered());
+    case SessionEvent::kToolResultRecorded: {
+      const auto& recorded = event.tool_result_recorded();
+      if (recorded.turn_id() != turn_id_) return {};
+      std::erase_if(open_calls_, [&](const auto& call) { return call.call_id() == recorded.result().call_id(); });
+      return {ResultRecorded{recorded.result()}};
+    }
+    case SessionEvent::kTurnCompleted:
+      if (event.turn_completed().turn_id() != turn_id_) return {};
+      ended_ = true;
+      return {TurnDone{event.turn_completed().usage(), event.turn_completed().waited_seconds()}};
+    case SessionEvent::kTurnFailed:
+      if (event.turn_failed().turn_id() != turn_id_) return {};
+      ended_ = true;
+      return {TurnBroke{event.turn_failed()}};
+    default:
+      return {};
+  }
+}
+
+std::vector<TurnChange> TurnView::FoldDelta(const quota::v1::Delta& delta) {
+  const bool reasoning = delta.channel() == quota::v1::Delta::CHANNEL_REASONING_SUMMARY;
+  if (!reasoning && delta.channel() != quota::v1::Delta::CHANNEL_TEXT) return {};
+  const Channel channel{delta.item_id(), reasoning};
+  std::vector<TurnChange> changes;
+  if (!shown_.contains(channel)) {
+    begun_.push_back(channel);
+    changes.push_back(ItemBegun{delta.item_id(), reasoning});
+  }
+  std::string& shown = shown_[channel];
+  const auto have = static_cast<int64_t>(shown.size());
+  const auto end = delta.offset() + static_cast<int64_t>(delta.text().size());
+  // After a gap (a stream that broke) only the completed item has the whole text.
+  if (delta.offset() < 0 || delta.offset() > have || end <= have) return changes;
+  std::string fresh = delta.text().substr(static_cast<size_t>(have - delta.offset()));
+  shown += fresh;
+  changes.push_back(TextGrown{delta.item_id(), reasoning, std::move(fresh)});
+  return changes;
+}
+
+std::vector<TurnChange> TurnView::FoldAnswer(const agent::v1::ModelAnswered& answered) {
+  const bool final = std::none_of(answered.items().begin(), answered.items().end(),
+                                  [](const auto& item) { return item.has_tool_call(); });
+  std::vector<TurnChange> changes;
+  answer_.clear();
+  for (int i = 0; i < answered.items_size(); ++i) {
+    const quota::v1::Item& item = answered.items(i);
+    ItemDone done{.id = IdFor(item, i), .item = item, .rest = std::nullopt, .final = final};
+    if (item.has_message() && item.message().role() == quota::v1::ROLE_ASSISTANT) {
+      const std::string text = TextOf(item.message());
+      const std::string& shown = shown_[{done.id, false}];
+      if (text.starts_with(shown)) done.rest = text.substr(shown.size());
+      if (!answer_.empty() && !text.empty()) answer_ += '\n';
+      answer_ += text;
+    } else if (item.has_tool_call()) {
+      open_calls_.push_back(item.tool_call());
+    }
+    changes.push_back(std::move(done));
+  }
+  ForgetText();
+  return changes;
+}
+
+// The id under which the item's deltas came. Providers that name no item have their deltas named by quota_service:
+// those are matched by order.
+std::string TurnView::IdFor(const quota::v1::Item& item, int index) {
+  std::string named;
+  if (item.has_message()) named = item.message().id();
+  if (item.has_reasoning()) named = item.reasoning().id();
+  if (item.has_tool_call()) return item.tool_call().call_id();
+  const bool reasoning = item.has_reasoning();
+  auto found = std::find(begun_.begin(), begun_.end(), Channel{named, reasoning});
+  if (found == begun_.end() && named.empty()) {
+    found = std::find_if(begun_.begin(), begun_.end(), [&](const Channel& c) { return c.second == reasoning; });
+  }
+  if (found != begun_.end()) {
+    std::string id = found->first;
+    begun_.erase(found);
+    return id;
+  }
+  return named.empty() ? fmt::format("{}.{}", cursor_, index) : named;
+}
+
+std::optional<quota::v1::ToolCall> TurnView::TakeToolCall() {
+  if (ended_ || !caught_up_) return std::nullopt;
+  for (const auto& call : open_calls_) {
+    if (taken_.insert(call.call_id()).second) return call;
+  }
+  return std::nullopt;
+}
+
+void TurnView::ForgetText() {
+  begun_.clear();
+  shown_.clear();
+}
+
+}  // namespace holdfast::cli
