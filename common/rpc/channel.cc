@@ -18,6 +18,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Address& address, const std::op
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  // http_proxy is meant for the way to the provider, not for that between our own processes.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // One owner of a channel, one connection: services on the same address in one test process stay apart.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();

@@ -25,46 +25,60 @@ const char* LimitSourceName(LimitSource source) {
 }
 
 Mirror::Mirror(WindowKind kind, double limit, Duration per, LimitSource source)
-    : gauge_(MakeGauge(kind, limit, per)), source_(source) {}
+    : kind_(kind), gauge_(MakeGauge(kind, limit, per)), source_(source) {}
 
 void Mirror::Send(BootTime now, RequestId id, double amount) {
   double unconfirmed = 0;
-  for (const auto& [other, sent] : sent_) unconfirmed += sent.confirmed ? 0 : sent.amount;
+  const double used = gauge_->limit() - gauge_->Level(now);
+  for (auto& [other, sent] : sent_) {
+    unconfirmed += sent.confirmed ? 0 : sent.amount;
+    sent.returnable = std::min(sent.returnable, used);
+  }
   gauge_->Charge(now, amount);
   charged_ += amount;
-  sent_[id] = {now, amount, gauge_->Level(now), corrections_, charged_, unconfirmed};
+  sent_[id] = {now, amount, charged_, unconfirmed, amount, false, std::nullopt};
 }
 
 void Mirror::Return(BootTime now, RequestId id) {
   const auto found = sent_.find(id);
   if (found == sent_.end()) return;
   const Sent returned = found->second;
-  // Those sent later were measured with this one charged.
   for (auto& [other, sent] : sent_) {
-    if (sent.charged_by_then <= returned.charged_by_then) continue;
-    sent.level_after += returned.amount;
-    sent.charged_by_then -= returned.amount;
+    if (sent.charged_by_then > returned.charged_by_then) sent.charged_by_then -= returned.amount;
   }
   charged_ -= returned.amount;
-  gauge_->Correct(now, returned.amount);
+  gauge_->Return(now, returned.at, returned.returnable);
   sent_.erase(found);
+}
+
+void Mirror::Refused(BootTime now, RequestId id) {
+  const auto found = sent_.find(id);
+  if (found == sent_.end()) return;
+  const std::optional<double> remaining = found->second.remaining;
+  Return(now, id);
+  // Headers of a refusal were compared with a level that it was part of.
+  raises_in_a_row_ = 0;
+  if (remaining) LowerTo(now, *remaining);
 }
 
 void Mirror::Forget(RequestId id) { sent_.erase(id); }
 
 void Mirror::SetLimit(BootTime now, int64_t limit, LimitSource source) {
   if (limit <= 0 || static_cast<double>(limit) == gauge_->limit()) return;
-  const double delta = static_cast<double>(limit) - gauge_->limit();
   gauge_->SetLimit(now, static_cast<double>(limit));
-  for (auto& [id, sent] : sent_) sent.level_after += delta;
   source_ = source;
   raises_in_a_row_ = 0;
 }
 
 void Mirror::Correct(BootTime now, double delta) {
   gauge_->Correct(now, delta);
-  corrections_ += delta;
   raises_in_a_row_ = 0;
+}
+
+void Mirror::LowerTo(BootTime now, double level) {
+  // No gate lets more than its limit be owed; who says so is believed that far.
+  const double least = std::max(level, -gauge_->limit());
+  if (const double delta = least - gauge_->Level(now); delta < 0) Correct(now, delta);
 }
 
 void Mirror::OnHeaders(BootTime now, RequestId id, const DimensionHeaders& headers) {
@@ -73,17 +87,16 @@ void Mirror::OnHeaders(BootTime now, RequestId id, const DimensionHeaders& heade
   if (headers.limit) SetLimit(now, *headers.limit, LimitSource::kHeaders);
   Sent& sent = found->second;
   sent.confirmed = true;
-  if (!headers.remaining || static_cast<double>(*headers.remaining) > gauge_->limit()) return;
+  if (!headers.remaining || *headers.remaining < 0) return;
+  const auto remaining = static_cast<double>(*headers.remaining);
+  if (remaining > gauge_->limit()) return;
+  sent.remaining = remaining;
 
-  const double refill = gauge_->limit() / ToSeconds(gauge_->per()) * ToSeconds(now - sent.at);
-  const double mirror_then = sent.level_after + (corrections_ - sent.corrections_before);
-  const double mirror_now = std::min(gauge_->limit(), mirror_then + refill);
-  const double lo = static_cast<double>(*headers.remaining) - mirror_now;
+  const double difference = remaining - gauge_->Level(now);
   const double sent_meanwhile = charged_ - sent.charged_by_then;
-
-  if (lo + sent_meanwhile < 0) {
-    Correct(now, lo + sent_meanwhile);
-  } else if (const double raise = lo - sent.unconfirmed_before; raise > 0) {
+  if (difference < 0) {
+    Correct(now, difference);
+  } else if (const double raise = difference - sent_meanwhile - sent.unconfirmed_before; raise > 0) {
     least_raise_ = raises_in_a_row_ == 0 ? raise : std::min(least_raise_, raise);
     if (++raises_in_a_row_ >= kRaisesBeforeBelieved) Correct(now, kRaiseGain * least_raise_);
   } else {
@@ -93,31 +106,32 @@ void Mirror::OnHeaders(BootTime now, RequestId id, const DimensionHeaders& heade
 
 void Mirror::OnRefusal(BootTime now, std::optional<int64_t> limit, std::optional<int64_t> used) {
   if (limit) SetLimit(now, *limit, LimitSource::kRefusal);
-  if (!used || *used < 0) return;
-  const double level = gauge_->limit() - static_cast<double>(*used);
-  if (const double delta = level - gauge_->Level(now); delta < 0) Correct(now, delta);
+  if (used && *used >= 0) LowerTo(now, gauge_->limit() - static_cast<double>(*used));
 }
 
 void Mirror::CapSoThat(BootTime now, double amount, Duration wait) {
+  if (kind_ != WindowKind::kContinuous) return;
   const double refill = gauge_->limit() / ToSeconds(gauge_->per()) * ToSeconds(wait);
-  const double most = std::max(std::min(amount, gauge_->limit()) - refill, -gauge_->limit());
-  if (const double delta = most - gauge_->Level(now); delta < 0) Correct(now, delta);
+  LowerTo(now, std::min(amount, gauge_->limit()) - refill);
 }
 
-Duration InferWindow(const DimensionHeaders& headers) {
+std::optional<Duration> InferWindow(double part, Duration refill) {
   constexpr std::array<double, 5> kWindows = {1, 10, 60, 3600, 86400};
-  constexpr Duration kMinute = std::chrono::minutes(1);
-  if (!headers.limit || !headers.remaining || !headers.reset) return kMinute;
-  const double used = static_cast<double>(*headers.limit - *headers.remaining);
-  if (used <= 0 || *headers.limit <= 0 || *headers.reset <= Duration::zero()) return kMinute;
-  const double implied = ToSeconds(*headers.reset) * static_cast<double>(*headers.limit) / used;
-  // A reset rounded up to a millisecond or a second says nothing when almost nothing is used.
-  if (used / static_cast<double>(*headers.limit) < 1e-4) return kMinute;
-  const auto distance = [&](double window) { return std::abs(std::log(implied / window)); };
-  const double best = *std::min_element(kWindows.begin(), kWindows.end(),
-                                        [&](double a, double b) { return distance(a) < distance(b); });
-  // Only what really looks like that window; servers also send resets of fixed windows here.
-  return distance(best) < 0.2 ? FromSeconds(best) : kMinute;
+  // Resets are rounded to a millisecond or a second: of almost nothing, they say nothing.
+  constexpr double kLeastPart = 1e-4;
+  constexpr double kTolerance = 0.05;
+  if (part < kLeastPart || refill <= Duration::zero()) return std::nullopt;
+  const double implied = ToSeconds(refill) / part;
+  for (const double window : kWindows) {
+    if (std::abs(std::log(implied / window)) < kTolerance) return FromSeconds(window);
+  }
+  return std::nullopt;
+}
+
+std::optional<Duration> InferWindow(const DimensionHeaders& headers) {
+  if (!headers.limit || !headers.remaining || !headers.reset || *headers.limit <= 0) return std::nullopt;
+  const auto limit = static_cast<double>(*headers.limit);
+  return InferWindow((limit - static_cast<double>(*headers.remaining)) / limit, *headers.reset);
 }
 
 }  // namespace holdfast::quota

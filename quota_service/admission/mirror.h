@@ -21,12 +21,11 @@ const char* LimitSourceName(LimitSource source);
 // Taking the latest moment is safe: the mirror is then never above the provider's bucket, so that nothing is sent too
 // early; it lags by at most the time that headers take, which costs no throughput while anybody waits.
 //
-//   lo = remaining - (mirror at the arrival of the headers, without what was charged after the request)
-//   lo < 0, beyond what requests sent meanwhile explain: corrected at once (somebody else used the key, or the limit
-//   fell) lo > 0 three times in a row, beyond what was still under way at the sending: half of the least of them is
-//   given back
+//   remaining < level: corrected at once (somebody else used the key, or the limit fell)
+//   remaining > level three times in a row, by more than what was sent meanwhile and what was still under way at the
+//   sending: half of the least difference is given back
 //
-// Corrections made since the sending are part of the mirror, so that nothing is corrected twice.
+// Corrections are made to the level as it is, so that nothing is corrected twice.
 class Mirror {
  public:
   using RequestId = uint64_t;
@@ -38,42 +37,49 @@ class Mirror {
 
   // `id` goes upstream now and takes `amount`.
   void Send(BootTime now, RequestId id, double amount);
-  // `id` took nothing: it was refused, or never left.
+  // `id` took nothing: it never left.
   void Return(BootTime now, RequestId id);
+  // `id` took nothing: the gate refused it. What its headers told was left without it.
+  void Refused(BootTime now, RequestId id);
   // `id` has ended; its amount stays charged.
   void Forget(RequestId id);
 
   void OnHeaders(BootTime now, RequestId id, const DimensionHeaders& headers);
-  // A refusal's own words, after Return. Never raises the level.
+  // A refusal's own words, after Refused. `used` never raises the level.
   void OnRefusal(BootTime now, std::optional<int64_t> limit, std::optional<int64_t> used);
-  // The provider says that `amount` fits in `wait` and not before: the level is at most what makes that true.
+  // The provider says that `amount` fits in `wait` and not before: the level of a bucket is at most what makes that
+  // true. Windows do not refill evenly; a wait says nothing about their level.
   void CapSoThat(BootTime now, double amount, Duration wait);
 
  private:
   struct Sent {
     BootTime at;
     double amount;
-    double level_after;         // of the gauge, when this had been charged
-    double corrections_before;  // corrections_ at that moment
     double charged_by_then;     // charged_, this one included
     double unconfirmed_before;  // amounts under way whose headers had not come
+    // What the level would gain without this one: a gauge that was full meanwhile has lost that refill.
+    double returnable;
     bool confirmed = false;
+    std::optional<double> remaining;  // as its headers told
   };
 
   void SetLimit(BootTime now, int64_t limit, LimitSource source);
   void Correct(BootTime now, double delta);
+  void LowerTo(BootTime now, double level);
 
+  WindowKind kind_;
   std::unique_ptr<Gauge> gauge_;
   LimitSource source_;
   std::map<RequestId, Sent> sent_;
-  double charged_ = 0;      // sum of all amounts sent and not returned
-  double corrections_ = 0;  // sum of all corrections
+  double charged_ = 0;  // sum of all amounts sent and not returned
   int raises_in_a_row_ = 0;
   double least_raise_ = 0;
 };
 
-// The window that the `reset` of a continuous bucket implies: reset = used / limit * per. Rounded to a second, ten, a
-// minute, an hour or a day; a minute where nothing can be told.
-Duration InferWindow(const DimensionHeaders& headers);
+// The window of a continuous bucket that refills `part` of its limit in `refill`: refill = part * per. A second, ten, a
+// minute, an hour or a day; empty where it is none of these, as with the resets of fixed windows, or cannot be told.
+std::optional<Duration> InferWindow(double part, Duration refill);
+// By the `reset` of headers, in which all that is used comes back.
+std::optional<Duration> InferWindow(const DimensionHeaders& headers);
 
 }  // namespace holdfast::quota

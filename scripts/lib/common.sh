@@ -1,0 +1,42 @@
+# Sourced by the scripts of this folder: packages, builds, progress.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*" | if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+build_packages=(
+  ca-certificates cmake ninja-build g++ ccache mold pkg-config
+  libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
+  libcurl4-openssl-dev libssl-dev prometheus-cpp-dev libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libyaml-cpp-dev
+  libcli11-dev libfmt-dev libspdlog-dev libedit-dev libgtest-dev libgmock-dev
+)
+
+# install_packages NAME...: what is missing comes from apt, with sudo where we are not root.
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || die "this needs Debian 12 (apt-get); missing: ${missing[*]}"
+  local as_root=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || die "run this as root, or install sudo; missing: ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "Installing ${#missing[@]} packages: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# build PRESET TARGET...: shows ninja's progress.
+build() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" -S "$root" >"$root/build/$preset.configure.log" 2>&1 || {
+    tail -n 30 "$root/build/$preset.configure.log" >&2
+    die "cmake --preset $preset failed; the whole output is in build/$preset.configure.log"
+  }
+  (cd "$root" && cmake --build --preset "$preset" --target "$@")
+}
