@@ -9,6 +9,8 @@
 namespace holdfast {
 namespace {
 
+constexpr int kMostDays = 10 * 366;
+
 absl::Status Bad(std::string_view text) {
   return absl::InvalidArgumentError(
       fmt::format("\"{}\" is not a duration; write for example 250ms, 3.5s, 15m or 1h30m", text));
@@ -44,17 +46,19 @@ absl::StatusOr<Duration> ParseDuration(std::string_view text) {
     }
     rest.remove_prefix(letters);
   }
-  constexpr double kTenYears = 10 * 366 * 86400.0;
-  if (seconds > kTenYears) return Bad(text);
+  if (seconds > kMostDays * 86400.0) {
+    return absl::InvalidArgumentError(fmt::format("\"{}\" is too long; at most {}d, ten years", text, kMostDays));
+  }
   return std::chrono::nanoseconds(std::llround(seconds * 1e9));
 }
 
 std::string FormatDuration(Duration d) {
-  const double seconds = ToSeconds(d);
-  if (seconds < 0) return "0s";
-  if (seconds < 1) return fmt::format("{}ms", static_cast<int64_t>(seconds * 1000));
-  if (seconds < 10) return fmt::format("{:.1f}s", std::floor(seconds * 10) / 10);
-  const auto whole = static_cast<int64_t>(seconds);
+  // In whole numbers: 0.29 s in binary fractions is less than 290 ms.
+  const int64_t ms = std::chrono::floor<std::chrono::milliseconds>(d).count();
+  if (ms < 0) return "0s";
+  if (ms < 1000) return fmt::format("{}ms", ms);
+  if (ms < 10'000) return fmt::format("{}.{}s", ms / 1000, ms % 1000 / 100);
+  const int64_t whole = ms / 1000;
   if (whole < 60) return fmt::format("{}s", whole);
   if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
   return fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);

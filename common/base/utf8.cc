@@ -69,15 +69,20 @@ std::string RepairUtf8(std::string_view bytes) {
 
 int64_t CountCodePoints(std::string_view utf8) {
   int64_t count = 0;
-  for (const char c : utf8) count += IsContinuation(c) ? 0 : 1;
+  while (!utf8.empty()) {
+    const Sequence sequence = Next(utf8);
+    count += sequence.valid ? 1 : static_cast<int64_t>(sequence.length);
+    utf8.remove_prefix(sequence.length);
+  }
   return count;
 }
 
 std::string_view TruncateUtf8(std::string_view utf8, size_t max_bytes) {
   if (utf8.size() <= max_bytes) return utf8;
+  // A code point has at most three continuations; where there are more, there is none to spare.
   size_t end = max_bytes;
-  while (end > 0 && IsContinuation(utf8[end])) --end;
-  return utf8.substr(0, end);
+  while (end > 0 && max_bytes - end < 3 && IsContinuation(utf8[end])) --end;
+  return utf8.substr(0, IsContinuation(utf8[end]) ? max_bytes : end);
 }
 
 std::string KeepHeadAndTail(std::string_view utf8, size_t max_bytes) {
