@@ -53,7 +53,7 @@ absl::StatusOr<Duration> ParseDuration(std::string_view text) {
 }
 
 std::string FormatDuration(Duration d) {
-  // In whole numbers: 0.29 s in binary fractions is less than 290 ms.
+  // In whole numbers, so that what is shown is never a binary fraction less.
   const int64_t ms = std::chrono::floor<std::chrono::milliseconds>(d).count();
   if (ms < 0) return "0s";
   if (ms < 1000) return fmt::format("{}ms", ms);

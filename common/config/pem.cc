@@ -2,20 +2,25 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
+#include "common/config/small_file.h"
 
 namespace holdfast {
 namespace {
 
+constexpr size_t kMostPemBytes = 1024 * 1024;
+
 std::string ReadPem(Section& section, const char* key, const char* doc) {
   const auto path = section.String(key, doc);
   if (!path) return {};
-  std::ifstream file(*path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file.is_open() || text.str().empty()) section.Fail(key, fmt::format("the file {} cannot be read", *path));
-  return text.str();
+  auto text = ReadSmallFile(*path, kMostPemBytes);
+  if (!text.ok()) {
+    section.Fail(key, std::string(text.status().message()));
+    return {};
+  }
+  if (text->find("-----BEGIN ") == std::string::npos) {
+    section.Fail(key, fmt::format("the file {} is not PEM: it has no line \"-----BEGIN …\"", *path));
+  }
+  return *std::move(text);
 }
 
 }  // namespace
@@ -27,8 +32,8 @@ std::optional<TlsServer> ReadTlsServer(Section& parent) {
     server->certificate = ReadPem(tls, "certificate", "PEM file with the chain. Required.");
     server->key = ReadPem(tls, "key", "PEM file. Required.");
     server->client_ca = ReadPem(tls, "client_ca", "PEM file; set: clients must show a certificate of this authority.");
-    if (!tls.Has("certificate")) tls.Fail("certificate", "is required");
-    if (!tls.Has("key")) tls.Fail("key", "is required");
+    if (server->certificate.empty()) tls.Fail("certificate", "is required");
+    if (server->key.empty()) tls.Fail("key", "is required");
   });
   return server;
 }

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
-#include <fstream>
+
+#include "common/config/small_file.h"
 
 namespace holdfast {
 namespace {
@@ -22,23 +24,30 @@ absl::StatusOr<std::string> Check(std::string value, const std::string& where) {
   return value;
 }
 
+// Whoever writes the secret itself where its name belongs must not see it in an error.
+bool IsVariableName(const std::string& name) {
+  const auto in_name = [](unsigned char c) { return std::isalnum(c) || c == '_'; };
+  return !name.empty() && name.size() <= 128 && !std::isdigit(static_cast<unsigned char>(name.front())) &&
+         std::all_of(name.begin(), name.end(), in_name);
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadSecretFromEnv(const std::string& name) {
+  if (!IsVariableName(name)) {
+    return absl::InvalidArgumentError(
+        "what is given is not the name of an environment variable, such as OPENAI_API_KEY; a secret itself is never "
+        "written here");
+  }
   const char* value = std::getenv(name.c_str());
   if (value == nullptr) return absl::NotFoundError(fmt::format("the environment variable {} is not set", name));
   return Check(value, fmt::format("the environment variable {}", name));
 }
 
 absl::StatusOr<std::string> ReadSecretFromFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string value(kMaxSecretBytes + 1, '\0');
-  file.read(value.data(), static_cast<std::streamsize>(value.size()));
-  if (file.bad() || !file.is_open()) return absl::NotFoundError(fmt::format("the file {} cannot be read", path));
-  value.resize(static_cast<size_t>(file.gcount()));
-  if (value.size() > kMaxSecretBytes)
-    return absl::InvalidArgumentError(fmt::format("the file {} is too large for a secret", path));
-  return Check(std::move(value), fmt::format("the file {}", path));
+  auto value = ReadSmallFile(path, kMaxSecretBytes);
+  if (!value.ok()) return value.status();
+  return Check(*std::move(value), fmt::format("the file {}", path));
 }
 
 }  // namespace holdfast

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 
 #include "common/base/duration_text.h"
 #include "common/config/secret.h"
+#include "common/config/small_file.h"
 
 namespace holdfast {
 
@@ -17,12 +17,26 @@ struct Section::Shared {
   std::string file;
   bool reference = false;
   absl::Status error;
+  absl::Status missing;  // that a key is not there; often because it is misspelt, which is then the error
   std::vector<ConfigKey> keys;
 };
 
 namespace {
 
+constexpr size_t kMostFileBytes = 16 * 1024 * 1024;
+
 std::string Words(const absl::Status& status) { return std::string(status.message().data(), status.message().size()); }
+
+// Counts from 1. What was not in the file has no place; the first line stands for it.
+int LineOf(const YAML::Node& node) { return std::max(node.Mark().line, 0) + 1; }
+
+// The key itself: a value that is not there has no line of its own.
+YAML::Node KeyNode(const YAML::Node& map, std::string_view key) {
+  for (const auto& entry : map) {
+    if (entry.first.IsScalar() && entry.first.Scalar() == key) return entry.first;
+  }
+  return map;
+}
 
 std::string Join(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
 
@@ -36,7 +50,12 @@ absl::StatusOr<Section> Section::Parse(const std::string& text, const std::strin
   shared->file = name;
   YAML::Node node;
   try {
-    node = YAML::Load(text);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1) {
+      return absl::InvalidArgumentError(fmt::format(
+          "{}:{}: a second document begins here; the file must be one mapping", name, LineOf(documents[1])));
+    }
+    if (!documents.empty()) node = documents.front();
   } catch (const YAML::Exception& e) {
     return absl::InvalidArgumentError(fmt::format("{}:{}: not valid YAML: {}", name, e.mark.line + 1, e.msg));
   }
@@ -47,13 +66,9 @@ absl::StatusOr<Section> Section::Parse(const std::string& text, const std::strin
 }
 
 absl::StatusOr<Section> Section::ParseFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  if (!file.is_open() || !(text << file.rdbuf())) {
-    // An empty file sets failbit too, and is a valid configuration.
-    if (!file.is_open()) return absl::NotFoundError(fmt::format("{}: the configuration file cannot be read", path));
-  }
-  return Parse(text.str(), path);
+  const auto text = ReadSmallFile(path, kMostFileBytes);
+  if (!text.ok()) return absl::Status(text.status().code(), "the configuration: " + Words(text.status()));
+  return Parse(*text, path);
 }
 
 Section Section::ForReference() {
@@ -66,26 +81,38 @@ std::string Section::PathOf(std::string_view key) const {
   return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
 }
 
+absl::Status Section::ErrorAt(const YAML::Node& node, std::string_view key, std::string_view what) const {
+  return absl::InvalidArgumentError(fmt::format("{}:{}: {}: {}", shared_->file, LineOf(node), PathOf(key), what));
+}
+
 void Section::FailAt(const YAML::Node& node, std::string_view key, std::string_view what) {
-  if (!shared_->error.ok() || shared_->reference) return;
-  shared_->error = absl::InvalidArgumentError(
-      fmt::format("{}:{}: {}: {}", shared_->file, node.IsDefined() ? node.Mark().line + 1 : 1, PathOf(key), what));
+  if (!shared_->reference) shared_->error.Update(ErrorAt(node, key, what));
 }
 
 void Section::Fail(std::string_view key, std::string_view remedy) {
-  const YAML::Node found = node_[std::string(key)];
-  FailAt(found.IsDefined() ? found : node_, key, remedy);
+  // The const operator[] does not insert.
+  const YAML::Node& map = node_;
+  if (const YAML::Node found = map[std::string(key)]; found.IsDefined()) {
+    FailAt(found, key, remedy);
+  } else if (!shared_->reference) {
+    shared_->missing.Update(ErrorAt(node_, key, remedy));
+  }
 }
+
+void Section::Skip(std::string_view key) { read_.emplace(key); }
 
 bool Section::Has(std::string_view key) const { return node_[std::string(key)].IsDefined(); }
 
 std::optional<YAML::Node> Section::Find(std::string_view key, std::string_view type, std::string_view doc) {
   read_.emplace(key);
   if (shared_->reference) shared_->keys.push_back({PathOf(key), std::string(type), std::string(doc)});
-  // The const operator[] does not insert.
   const YAML::Node& map = node_;
   const YAML::Node found = map[std::string(key)];
-  if (!found.IsDefined() || found.IsNull()) return std::nullopt;
+  if (!found.IsDefined()) return std::nullopt;
+  if (found.IsNull()) {
+    FailAt(KeyNode(node_, key), key, "has no value; write one, or remove the key");
+    return std::nullopt;
+  }
   return found;
 }
 
@@ -93,7 +120,7 @@ std::optional<std::string> Section::Scalar(std::string_view key, std::string_vie
   const auto found = Find(key, type, doc);
   if (!found) return std::nullopt;
   if (!found->IsScalar()) {
-    FailAt(*found, key, fmt::format("must be a {}", type));
+    FailAt(*found, key, fmt::format("must be a single value: {}", type));
     return std::nullopt;
   }
   return found->Scalar();
@@ -197,10 +224,10 @@ std::vector<std::string> Section::Strings(std::string_view key, std::string_view
     return values;
   }
   for (const YAML::Node& element : *found) {
-    if (element.IsScalar()) {
+    if (element.IsScalar() && !element.Scalar().empty()) {
       values.push_back(element.Scalar());
     } else {
-      FailAt(element, key, "must be a list of texts");
+      FailAt(element, key, "must be a list of texts, none of them empty");
     }
   }
   return values;
@@ -210,7 +237,7 @@ std::optional<std::string> Section::Secret(std::string_view key, std::string_vie
   std::optional<std::string> secret;
   const std::string where(key);
   const YAML::Node& map = node_;
-  if (const YAML::Node found = map[where]; found.IsDefined() && !found.IsMap()) {
+  if (const YAML::Node found = map[where]; found.IsDefined() && !found.IsNull() && !found.IsMap()) {
     read_.emplace(key);
     FailAt(found, key, "a secret is never written into the file; write {env: NAME} or {file: PATH}");
     return secret;
@@ -273,7 +300,7 @@ void Section::CheckUnread() {
   std::set<std::string> seen;
   for (const auto& entry : node_) {
     if (!entry.first.IsScalar()) {
-      FailAt(entry.first, "", "keys must be plain text");
+      FailAt(entry.first, "?", "keys must be plain text");
       return;
     }
     const std::string& key = entry.first.Scalar();
@@ -290,7 +317,7 @@ void Section::CheckUnread() {
 
 absl::Status Section::Finish() {
   CheckUnread();
-  return shared_->error;
+  return shared_->error.ok() ? shared_->missing : shared_->error;
 }
 
 const std::vector<ConfigKey>& Section::keys() const { return shared_->keys; }

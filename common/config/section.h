@@ -25,7 +25,8 @@ struct ConfigKey {
 };
 
 // A mapping of a YAML configuration file, read strictly: a key that nobody reads is an error, and so is a value of the
-// wrong type. Errors name file, line, key and remedy; the first one is kept, later ones are usually its consequence.
+// wrong type, none at all, and a second document. Errors name file, line, key and remedy; the first one is kept, later
+// ones are usually its consequence. That a key is missing counts last, because it may only be misspelt.
 //
 // Reading is also the documentation: a Section made by `ForReference` has no values, and collects every key that is
 // asked for.
@@ -52,6 +53,8 @@ class Section {
   void Map(std::string_view key, std::string_view doc, const std::function<void(Section&)>& read);
   void List(std::string_view key, std::string_view doc, const std::function<void(Section&)>& read);
 
+  // The key is known, but what it says does not matter here.
+  void Skip(std::string_view key);
   bool Has(std::string_view key) const;
   // For rules that the types cannot say. `remedy` completes "<file>:<line>: <key>: ".
   void Fail(std::string_view key, std::string_view remedy);
@@ -66,6 +69,7 @@ class Section {
 
   std::optional<YAML::Node> Find(std::string_view key, std::string_view type, std::string_view doc);
   std::optional<std::string> Scalar(std::string_view key, std::string_view type, std::string_view doc);
+  absl::Status ErrorAt(const YAML::Node& node, std::string_view key, std::string_view what) const;
   void FailAt(const YAML::Node& node, std::string_view key, std::string_view what);
   void CheckUnread();
   std::string PathOf(std::string_view key) const;

@@ -6,6 +6,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,17 +21,31 @@ namespace {
 
 // gRPC would fail on the file that a killed process left behind.
 absl::Status RemoveStaleSocket(const std::string& path) {
+  struct stat file {};
+  if (lstat(path.c_str(), &file) != 0) return absl::OkStatus();
+  // Connecting to what is no socket is refused just as with a stale one.
+  if (!S_ISSOCK(file.st_mode)) {
+    return absl::UnavailableError(fmt::format("cannot listen on unix:{}: a file that is no socket is there", path));
+  }
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return absl::UnavailableError(fmt::format("unix:{}: {}", path, std::strerror(errno)));
+  if (fd < 0) return absl::UnavailableError(fmt::format("cannot listen on unix:{}: {}", path, std::strerror(errno)));
   const int result = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   const int error = errno;
   close(fd);
-  if (result == 0) return absl::UnavailableError(fmt::format("unix:{}: another process listens there", path));
+  if (result == 0)
+    return absl::UnavailableError(fmt::format("cannot listen on unix:{}: another process listens there", path));
   if (error == ECONNREFUSED) unlink(path.c_str());
   return absl::OkStatus();
+}
+
+// gRPC says why only in its own log.
+const char* Guess(const Address& address, const std::optional<TlsServer>& tls) {
+  if (tls) return "is it taken, or do certificate and key not belong together?";
+  if (address.is_unix()) return "does its folder exist, and may we write there?";
+  return "is the port taken, or the address not this machine's?";
 }
 
 }  // namespace
@@ -74,8 +89,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Address& addre
   server->address_ = address;
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || (!address.is_unix() && port == 0)) {
-    return absl::UnavailableError(
-        fmt::format("cannot listen on {}: is the port taken, or the address not this machine's?", address.ToString()));
+    return absl::UnavailableError(fmt::format("cannot listen on {}: {}", address.ToString(), Guess(address, tls)));
   }
   if (!address.is_unix()) server->address_.port = static_cast<uint16_t>(port);
   server->SetServing(false);

@@ -70,7 +70,8 @@ class ServerStream final : public grpc::ServerWriteReactor<Message> {
         Close();
       } else {
         WriteNext();
-        if (!writing_ && on_drained_) on_drained_();
+        // A copy is called: Finish, called in it, lets go of the original.
+        if (const auto on_drained = on_drained_; !writing_ && on_drained) on_drained();
       }
     });
   }

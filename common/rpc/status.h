@@ -27,9 +27,10 @@ struct ErrorDetails {
   bool empty() const { return !retry_delay && violations.empty(); }
 };
 
+// Words are cut to what surely fits into trailers: 1 KiB, and 256 bytes for each word of at most three violations.
 grpc::Status ToGrpc(const absl::Status& status, const ErrorDetails& details = {});
 absl::Status FromGrpc(const grpc::Status& status);
-// Empty where there are none, or where they cannot be read.
+// Empty where there are none, or where they cannot be read. A delay is never negative.
 ErrorDetails DetailsOf(const grpc::Status& status);
 
 }  // namespace holdfast

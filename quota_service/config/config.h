@@ -68,9 +68,9 @@ struct QuotaOverrides {
 // From `path`, or from the environment alone where it is empty (OPENAI_API_KEY, HOLDFAST_UPSTREAM_URL). Errors name
 // file, line, key and remedy.
 absl::StatusOr<QuotaConfig> LoadQuotaConfig(const std::string& path, const QuotaOverrides& overrides);
-// Reads every key of `root`; also how the reference is made.
-QuotaConfig ReadQuotaConfig(Section& root);
-// What the types alone cannot say.
+// Reads every key of `root`, save what `overrides` replace; also how the reference is made.
+QuotaConfig ReadQuotaConfig(Section& root, const QuotaOverrides& overrides = {});
+// What only file and flags together can say.
 absl::Status CheckQuotaConfig(const QuotaConfig& config);
 
 }  // namespace holdfast::quota

@@ -1,0 +1,255 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "common/config/pem.h"
+#include "quota_service/config/base_url.h"
+#include "quota_service/config/config.h"
+#include "quota_service/provider/profile.h"
+
+namespace holdfast::quota {
+namespace {
+
+constexpr int64_t kMostTokens = 1'000'000'000'000;
+constexpr size_t kMostName = 128;
+
+std::string Words(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
+
+std::vector<std::string> ProfileChoices() {
+  std::vector<std::string> names;
+  for (const ProviderProfile& profile : Profiles()) names.emplace_back(profile.name);
+  return names;
+}
+
+// Reads the file's sections. What one entry says is checked against the entries before it, so that an error names a
+// line.
+class Reader {
+ public:
+  explicit Reader(const QuotaOverrides& overrides) : overrides_(overrides) {}
+
+  QuotaConfig Read(Section& root);
+
+ private:
+  std::string Name(Section& entry, const char* doc, std::set<std::string>& taken);
+  std::string Token(Section& entry);
+  void Warn(std::string warning);
+
+  void Upstream(Section& entry);
+  LimitConfig Limit(Section& entry, std::set<std::string>& limited);
+  void Model(Section& entry);
+  void Tenant(Section& entry);
+  void Service(Section& entry);
+  void Bounds(Section& bounds);
+
+  const QuotaOverrides& overrides_;
+  QuotaConfig config_;
+  std::set<std::string> upstreams_;
+  std::set<std::string> models_;
+  std::set<std::string> callers_;
+  std::set<std::string> tokens_;
+};
+
+// Goes into metrics, logs and the names of limit groups ("<upstream>/<model>").
+std::string Reader::Name(Section& entry, const char* doc, std::set<std::string>& taken) {
+  const std::string name = entry.String("name", doc).value_or("");
+  const auto allowed = [](unsigned char c) {
+    return std::isalnum(c) || std::string_view("._@:-").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  if (name.empty()) {
+    entry.Fail("name", "is required");
+  } else if (name.size() > kMostName || !std::all_of(name.begin(), name.end(), allowed)) {
+    entry.Fail("name", fmt::format("must be 1 to {} characters of [A-Za-z0-9._@:-]", kMostName));
+  } else if (!taken.insert(name).second) {
+    entry.Fail("name", fmt::format("\"{}\" is there twice; names must differ", name));
+  }
+  return name;
+}
+
+std::string Reader::Token(Section& entry) {
+  const std::string token = entry.Secret("token", "Its bearer token. Required.").value_or("");
+  if (token.empty()) {
+    entry.Fail("token", "is required: {env: NAME} or {file: PATH}");
+  } else if (!tokens_.insert(token).second) {
+    entry.Fail("token", "is that of another; every tenant and service needs its own");
+  }
+  return token;
+}
+
+void Reader::Warn(std::string warning) {
+  if (std::ranges::find(config_.warnings, warning) == config_.warnings.end()) {
+    config_.warnings.push_back(std::move(warning));
+  }
+}
+
+void ReadWindow(Section& entry, const char* key, Dimension dimension, std::vector<LimitSpec>& limits) {
+  entry.Map(key, "At most `count` within `per`.", [&](Section& window) {
+    LimitSpec spec;
+    spec.dimension = dimension;
+    spec.kind = WindowKind::kSliding;
+    const auto count = window.Integer("count", 1, kMostTokens, "How many. Required.");
+    const auto per = window.Time("per", "Within what time, for example 2s or 24h. Required.");
+    const auto kind = window.OneOf(
+        "window", {"continuous", "sliding", "fixed"},
+        "How the provider counts: a bucket that refills, any span, or windows one after the other. Default: sliding.");
+    if (kind == "continuous") spec.kind = WindowKind::kContinuous;
+    if (kind == "fixed") spec.kind = WindowKind::kFixed;
+    if (!count) window.Fail("count", "is required");
+    if (!per || *per <= Duration::zero()) window.Fail("per", "is required and longer than 0");
+    spec.count = count.value_or(1);
+    spec.per = per.value_or(std::chrono::minutes(1));
+    limits.push_back(spec);
+  });
+}
+
+LimitConfig Reader::Limit(Section& entry, std::set<std::string>& limited) {
+  LimitConfig limit;
+  limit.models = entry.Strings("models", "The models that share this limit. Absent: all models of the upstream.");
+  std::vector<std::string> covered = limit.models;
+  if (covered.empty()) covered.push_back("(all)");
+  for (const std::string& model : covered) {
+    if (limited.insert(model).second) continue;
+    entry.Fail("models", fmt::format("\"{}\" is in two limits of this upstream; put all its windows into one", model));
+  }
+  const auto minute = [&](const char* key, Dimension dimension, const char* doc) {
+    if (const auto count = entry.Integer(key, 1, kMostTokens, doc)) {
+      limit.limits.push_back({dimension, WindowKind::kContinuous, *count, std::chrono::minutes(1)});
+    }
+  };
+  minute("tokens_per_minute", Dimension::kTokens, "A bucket of this many tokens that refills within a minute.");
+  minute("requests_per_minute", Dimension::kRequests, "A bucket of this many requests that refills within a minute.");
+  limit.concurrent = entry.Integer("concurrent", 1, 1'000'000, "Calls under way at the same time.");
+  ReadWindow(entry, "requests", Dimension::kRequests, limit.limits);
+  ReadWindow(entry, "tokens", Dimension::kTokens, limit.limits);
+  return limit;
+}
+
+void Reader::Upstream(Section& entry) {
+  UpstreamConfig upstream;
+  Account& account = upstream.account;
+  const bool first = config_.upstreams.empty();
+  account.name = Name(entry, "Its name in status, metrics and `models`. Required.", upstreams_);
+  account.base_url =
+      entry.String("base_url", "Where its API begins, for example https://api.openai.com/v1. Required.").value_or("");
+  account.profile = entry.OneOf("profile", ProfileChoices(), "How the provider counts and speaks. Default: generic.")
+                        .value_or("generic");
+  account.dialect =
+      entry.OneOf("dialect", {"responses", "chat"}, "The API that typed calls use. Default: the profile's.")
+          .value_or("");
+  if (first && overrides_.api_key_env) {
+    entry.Skip("api_key");
+  } else {
+    account.api_key =
+        entry.Secret("api_key", "The key that pays. Absent: requests go without Authorization.").value_or("");
+  }
+  const auto time = [&](const char* key, const char* doc, Duration& value) {
+    value = entry.Time(key, doc).value_or(value);
+    if (value <= Duration::zero()) entry.Fail(key, "must be longer than 0");
+  };
+  time("connect_timeout", "For one connection. Default: 10s.", account.connect_timeout);
+  time("stall_timeout", "The longest silence between two events of an answer; comments do not count. Default: 5m.",
+       account.stall_timeout);
+  time("run_timeout", "For one attempt from sending to its last event. Default: 1h.", account.run_timeout);
+  std::set<std::string> limited;
+  entry.List("limits", "What is known of its limits; the upstream's answers correct it. Absent: learnt.",
+             [&](Section& limit) { upstream.limits.push_back(Limit(limit, limited)); });
+  const bool overridden = first && overrides_.upstream_url;
+  if (!entry.Has("base_url") && !overridden) {
+    entry.Fail("base_url", "is required");
+  } else if (absl::Status status = CheckBaseUrl(account.base_url); !status.ok() && !overridden) {
+    entry.Fail("base_url", Words(status));
+  }
+  config_.upstreams.push_back(std::move(upstream));
+}
+
+void Reader::Model(Section& entry) {
+  ModelConfig model;
+  model.name = entry.String("name", "As callers name it. Required.").value_or("");
+  model.upstreams = entry.Strings("upstreams", "In order of preference. Absent: the first upstream.");
+  model.upstream_model = entry.String("upstream_model", "As the upstream names it. Default: `name`.").value_or("");
+  model.context_window =
+      entry.Integer("context_window", 1, kMostTokens, "Tokens of input and output together. Absent: unknown.")
+          .value_or(0);
+  if (model.name.empty()) {
+    entry.Fail("name", "is required");
+  } else if (!models_.insert(model.name).second) {
+    entry.Fail("name", fmt::format("\"{}\" is there twice; names must differ", model.name));
+  }
+  for (const std::string& upstream : model.upstreams) {
+    if (!upstreams_.contains(upstream)) entry.Fail("upstreams", fmt::format("there is no upstream \"{}\"", upstream));
+  }
+  config_.models.push_back(std::move(model));
+}
+
+void Reader::Tenant(Section& entry) {
+  TenantConfig tenant;
+  tenant.name = Name(entry, "Its name in metrics and sessions. Required.", callers_);
+  tenant.token = Token(entry);
+  const auto weight =
+      entry.Number("weight", 0.001, 1000, "Its share of a contended limit against the others'. Default: 1.");
+  const auto budget = entry.Integer("tokens_per_day", 1, kMostTokens, "Its budget. Absent: none.");
+  tenant.weight = weight.value_or(1);
+  tenant.tokens_per_day = budget.value_or(0);
+  if (weight) Warn("tenants[].weight: the queue is first in, first out in this version");
+  if (budget) Warn("tenants[].tokens_per_day: budgets are not enforced in this version");
+  config_.tenants.push_back(std::move(tenant));
+}
+
+void Reader::Service(Section& entry) {
+  ServiceConfig service;
+  service.name = Name(entry, "Its name in logs. Required.", callers_);
+  service.token = Token(entry);
+  config_.services.push_back(std::move(service));
+}
+
+void Reader::Bounds(Section& bounds) {
+  if (bounds.Integer("queue_per_tenant", 1, 10'000'000, "Calls that a tenant may have waiting.")) {
+    Warn("bounds.queue_per_tenant: not enforced in this version");
+  }
+  if (const auto bytes = bounds.Bytes("finished_calls", 0, int64_t{1} << 40,
+                                      "Completed calls kept for a caller that comes back. Default: 256MiB.")) {
+    config_.finished_calls_bytes = static_cast<size_t>(*bytes);
+  }
+  config_.drain =
+      bounds.Time("drain", "How long SIGTERM waits for running calls. Default: 30s.").value_or(config_.drain);
+}
+
+QuotaConfig Reader::Read(Section& root) {
+  root.Map("listen", "Where it listens: host:port, or unix:PATH for gRPC.", [this](Section& listen) {
+    config_.grpc = listen.Listen("grpc", "Default: 127.0.0.1:50051.").value_or(config_.grpc);
+    config_.http = listen.Listen("http", "Default: 127.0.0.1:8080.").value_or(config_.http);
+    config_.metrics = listen.Listen("metrics", "Default: 127.0.0.1:9464.").value_or(config_.metrics);
+  });
+  root.List("upstreams", "The accounts that answer calls. Required.", [this](Section& entry) { Upstream(entry); });
+  root.List("models", "Names, where they are served, and how large their windows are. Others go to the first upstream.",
+            [this](Section& entry) { Model(entry); });
+  root.List("tenants", "Who may call, by token. Absent: everything is tenant \"default\", on loopback only.",
+            [this](Section& entry) { Tenant(entry); });
+  root.List("services", "Services that may call on behalf of any tenant, for example agent_service.",
+            [this](Section& entry) { Service(entry); });
+  root.Map("ledger", "Who keeps limits and queue.", [](Section& ledger) {
+    const auto url = ledger.String("url", "memory: (this process). Default: memory:.");
+    if (url && *url != "memory:")
+      ledger.Fail("url", fmt::format("\"{}\" is not supported by this version; write memory:", *url));
+  });
+  root.Map("frontdoor", "The OpenAI-compatible HTTP front door.", [this](Section& door) {
+    door.Time("max_wait", "How long a streaming request may be held.");
+    door.Time("max_wait_non_streaming", "How long another request may be held.");
+    door.Bytes("max_body", 1024, int64_t{1} << 40, "The largest request body.");
+    Warn("frontdoor: the front door is not served by this version");
+  });
+  root.Map("bounds", "Bounds on memory.", [this](Section& bounds) { Bounds(bounds); });
+  config_.tls = ReadTlsServer(root);
+  if (config_.upstreams.empty()) root.Fail("upstreams", "at least one is required");
+  if (config_.tenants.empty() && !config_.services.empty()) {
+    root.Fail("services", "can only call for a tenant; configure `tenants` too");
+  }
+  return std::move(config_);
+}
+
+}  // namespace
+
+QuotaConfig ReadQuotaConfig(Section& root, const QuotaOverrides& overrides) { return Reader(overrides).Read(root); }
+
+}  // namespace holdfast::quota
