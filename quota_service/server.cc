@@ -17,6 +17,7 @@
 #include "quota_service/http/http_server.h"
 #include "quota_service/ledger/in_process_ledger.h"
 #include "quota_service/metrics/metrics.h"
+#include "quota_service/service/own_address.h"
 #include "quota_service/service/quota_service.h"
 #include "quota_service/upstream/curl_client.h"
 
@@ -24,22 +25,6 @@ namespace holdfast::quota {
 namespace {
 
 constexpr Duration kGroupMetricsInterval = std::chrono::seconds(1);
-
-// "http://host:port/…" to host and port; empty where the URL has none or is not ours to judge.
-Address HostAndPort(const std::string& url) {
-  const bool secure = url.starts_with("https://");
-  const size_t begin = url.find("://") + 3;
-  std::string authority = url.substr(begin, url.find_first_of("/?#", begin) - begin);
-  if (const size_t at = authority.rfind('@'); at != std::string::npos) authority = authority.substr(at + 1);
-  if (const auto address = ParseAddress(authority); address.ok()) return *address;
-  return {authority, static_cast<uint16_t>(secure ? 443 : 80), ""};
-}
-
-bool SamePlace(const Address& upstream, const Address& listener) {
-  return upstream.port == listener.port &&
-         (upstream.host == listener.host || (upstream.is_loopback() && listener.is_loopback()) ||
-          (upstream.is_loopback() && (listener.host == "0.0.0.0" || listener.host == "::")));
-}
 
 }  // namespace
 
@@ -56,6 +41,16 @@ struct QuotaServer::Impl {
         service(loop, ledger, registry, router, authenticator),
         group_timer(loop.NewTimer()),
         drain(config.drain) {}
+
+  // Calls that are still there are cancelled, and answered, before the loop goes away.
+  ~Impl() {
+    if (rpc != nullptr && !stopped) {
+      drain = Duration::zero();
+      BeginStop();
+      context.run();
+    }
+    if (drainer.joinable()) drainer.join();
+  }
 
   // Its destruction order is the reverse: servers, service, calls, then what they used.
   boost::asio::io_context context{1};
@@ -74,6 +69,7 @@ struct QuotaServer::Impl {
   std::unique_ptr<Loop::Timer> group_timer;
   Duration drain;
   bool stopping = false;
+  bool stopped = false;
   std::unique_ptr<boost::asio::signal_set> signals;
   std::unique_ptr<MetricsEndpoint> exposer;
   std::unique_ptr<HttpServer> http;
@@ -103,7 +99,7 @@ struct QuotaServer::Impl {
     drainer = std::thread([this] {
       rpc->Drain(drain);
       loop.Post([this] {
-        spdlog::info("stopped");
+        stopped = true;
         context.stop();
       });
     });
@@ -127,10 +123,8 @@ absl::StatusOr<std::unique_ptr<QuotaServer>> QuotaServer::Start(const QuotaConfi
   self.rpc = *std::move(rpc);
 
   for (const auto& account : self.router.accounts()) {
-    const Address upstream = HostAndPort(account->base_url);
     for (const Address& own : {self.http->address(), self.rpc->address(), self.exposer->address()}) {
-      if (!own.is_unix() && SamePlace(upstream, own)) {
-        self.rpc->Drain(Duration::zero());
+      if (ReachesListener(account->base_url, own)) {
         return absl::FailedPreconditionError(
             fmt::format("upstream {}: {} is this server's own address {}; set the provider's URL (OPENAI_BASE_URL is "
                         "for clients, HOLDFAST_UPSTREAM_URL for us)",
@@ -149,9 +143,7 @@ absl::StatusOr<std::unique_ptr<QuotaServer>> QuotaServer::Start(const QuotaConfi
 
 QuotaServer::QuotaServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-QuotaServer::~QuotaServer() {
-  if (impl_->drainer.joinable()) impl_->drainer.join();
-}
+QuotaServer::~QuotaServer() = default;
 
 const Address& QuotaServer::grpc() const { return impl_->rpc->address(); }
 const Address& QuotaServer::http() const { return impl_->http->address(); }
@@ -162,7 +154,10 @@ void QuotaServer::StopOnSignals() {
   impl_->AwaitSignal();
 }
 
-void QuotaServer::Run() { impl_->context.run(); }
+void QuotaServer::Run() {
+  impl_->context.run();
+  spdlog::info("stopped");
+}
 
 void QuotaServer::Stop() {
   impl_->loop.Post([impl = impl_.get()] { impl->BeginStop(); });

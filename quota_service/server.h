@@ -15,6 +15,7 @@ class QuotaServer {
   // Listens when it returns. UNAVAILABLE names the address that could not be bound; FAILED_PRECONDITION an upstream
   // that is this server itself.
   static absl::StatusOr<std::unique_ptr<QuotaServer>> Start(const QuotaConfig& config);
+  // Not while Run is under way. Calls that are still there are cancelled.
   ~QuotaServer();
 
   const Address& grpc() const;

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs all tests: dev (everything), ASan + UBSan (everything but end to end), TSan (the pure libraries).
+# Installs what is missing, builds, and runs all tests: end to end with the dev build, everything else under ASan + UBSan, and the pure
+# libraries under TSan too.
 #
 #   scripts/test.sh            all of it
-#   scripts/test.sh --quick    the dev build only
+#   scripts/test.sh --quick    everything once, with the dev build
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
@@ -12,7 +13,8 @@ case "${1:-}" in
   --quick) quick=yes ;;
   *) printf 'usage: scripts/test.sh [--quick]\n' >&2; exit 2 ;;
 esac
-trap 'trap - INT TERM; kill 0' INT TERM
+# Ctrl-C ends what runs, ninja and ctest included; tests end their own processes.
+trap 'trap - INT TERM; kill -- $(jobs -p) 2>/dev/null; exit 130' INT TERM
 
 cd "$root"
 mkdir -p build
@@ -23,19 +25,25 @@ minutes() { printf '%d:%02d' $(((SECONDS - started) / 60)) $(((SECONDS - started
 say "Format"
 git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
 
-say "dev: build [$(minutes)]"
-build dev all
-say "dev: tests [$(minutes)]"
-ctest --preset dev -j2
+if [ $quick = yes ]; then
+  say "dev: build"
+  build dev all
+  say "dev: all tests [$(minutes)]"
+  ctest --preset dev -j2
+else
+  say "dev: build what the end-to-end tests need"
+  build dev holdfast_e2e
+  say "dev: end-to-end tests [$(minutes)]"
+  ctest --preset dev -j2 -L e2e
 
-if [ $quick = no ]; then
-  say "tsan: build and test the pure libraries [$(minutes)]"
+  say "tsan: build the pure libraries [$(minutes)]"
   build tsan all
+  say "tsan: tests of the pure libraries [$(minutes)]"
   ctest --preset tsan -j2
 
   say "asan: build [$(minutes)]"
   build asan all
-  say "asan: tests [$(minutes)]"
+  say "asan: unit and integration tests [$(minutes)]"
   ctest --preset asan -j2 -LE e2e
 fi
 say "All tests passed [$(minutes)]"

@@ -13,6 +13,11 @@ namespace {
 // What of a tool's output reaches the model; the log keeps the rest.
 constexpr size_t kMostToolOutputBytes = 64 * 1024;
 
+// Models do answer with nothing at all; no provider takes that back.
+bool IsEmpty(const quota::v1::Item& item) {
+  return item.kind_case() == quota::v1::Item::KIND_NOT_SET || (item.has_message() && item.message().parts().empty());
+}
+
 }  // namespace
 
 quota::v1::GenerateRequest BuildRequest(const std::string& tenant, const std::string& session_id,
@@ -28,6 +33,7 @@ quota::v1::GenerateRequest BuildRequest(const std::string& tenant, const std::st
   request.set_max_output_tokens(call.max_output_tokens());
   request.set_reasoning_effort(started.reasoning_effort());
   for (const quota::v1::Item& item : state.conversation()) {
+    if (IsEmpty(item)) continue;
     quota::v1::Item* copy = request.add_items();
     *copy = item;
     if (copy->has_tool_result() && copy->tool_result().output().size() > kMostToolOutputBytes) {
@@ -50,9 +56,8 @@ absl::Status CheckContext(const quota::v1::GenerateRequest& request, const quota
   const int64_t tokens = EstimateTokens(CountPromptCharacters(request));
   if (ceiling == 0 || tokens <= ceiling) return absl::OkStatus();
   return absl::FailedPreconditionError(fmt::format(
-      "the context of about {} tokens is larger than the {} that fit (window {}, largest admissible request {}, output "
-      "cap {}); "
-      "begin a new session, or shorten what is read",
+      "the context of about {} tokens is larger than the {} that fit (window {}, largest admissible request {}, "
+      "output cap {}); begin a new session, or shorten what is read",
       tokens, ceiling, model.context_window(), model.largest_admissible_tokens(), request.max_output_tokens()));
 }
 

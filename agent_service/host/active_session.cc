@@ -7,31 +7,24 @@
 #include <utility>
 
 #include "agent_service/context/request_builder.h"
+#include "agent_service/host/log_events.h"
 #include "agent_service/host/log_row.h"
+#include "agent_service/session/timestamp.h"
 #include "agent_service/turn/next_step.h"
+#include "agent_service/turn/patience.h"
 
 namespace holdfast::agent {
 namespace {
 
 constexpr int kLoadPage = 1000;
-constexpr int kDefaultMaxSteps = 100;
 constexpr Duration kCommitRetry = std::chrono::seconds(1);
 // A wait is written into the log again when its end moves by more than this, and by a tenth.
 constexpr Duration kLeastLoggedMove = std::chrono::seconds(1);
 
-WallTime FromTimestamp(const google::protobuf::Timestamp& timestamp) {
-  return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::seconds(timestamp.seconds()) +
-                                                                 std::chrono::nanoseconds(timestamp.nanos())));
-}
-
-void SetTimestamp(WallTime time, google::protobuf::Timestamp* out) {
-  const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-  out->set_seconds(nanoseconds / 1'000'000'000);
-  out->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
-}
-
 // Microseconds are what the store keeps.
 WallTime Truncate(WallTime time) { return std::chrono::floor<std::chrono::microseconds>(time); }
+
+std::string Words(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
 
 std::string OutcomeOf(const v1::SessionEvent& event) {
   if (event.has_turn_completed()) return "completed";
@@ -51,6 +44,7 @@ ActiveSession::ActiveSession(SessionServices services, std::string tenant, std::
 ActiveSession::~ActiveSession() = default;
 
 bool ActiveSession::idle() const {
+  if (closed_) return true;
   return state_.turn() == nullptr && !committing_ && tasks_.empty() && watchers_.empty() && call_ == nullptr;
 }
 
@@ -83,7 +77,7 @@ void ActiveSession::ReadFrom(int64_t after, absl::AnyInvocable<void(absl::Status
 }
 
 void ActiveSession::Enqueue(Task task) {
-  if (closed_) return;
+  if (closed_) return task(FromGrpc(close_status_));
   tasks_.push_back(std::move(task));
   Drive();
 }
@@ -92,7 +86,7 @@ void ActiveSession::Drive() {
   while (!committing_ && !closed_ && !tasks_.empty()) {
     Task task = std::move(tasks_.front());
     tasks_.pop_front();
-    task();
+    task(absl::OkStatus());
   }
 }
 
@@ -123,8 +117,16 @@ void ActiveSession::Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl:
   services_.store.Append(std::move(append), [self = shared_from_this(), event = std::move(event),
                                              done = std::move(done)](absl::StatusOr<int64_t> last) mutable {
     self->committing_ = false;
-    if (self->closed_) return done(absl::UnavailableError("the session is closed"));
+    if (self->closed_) return done(FromGrpc(self->close_status_));
     if (!last.ok()) {
+      // The log is not what this session takes it for: deleted, or another writer's. Trying again would not help.
+      if (absl::IsNotFound(last.status())) self->AbandonCall();
+      if (absl::IsNotFound(last.status()) || absl::IsAborted(last.status())) {
+        spdlog::warn("session {}: let go: {}", self->session_id_, Words(last.status()));
+        self->Close(absl::IsNotFound(last.status())
+                        ? ToGrpc(last.status())
+                        : grpc::Status(grpc::StatusCode::UNAVAILABLE, "another writer has the session; try again"));
+      }
       done(last.status());
     } else {
       self->state_.Apply(event);
@@ -141,17 +143,17 @@ void ActiveSession::CommitOwn(v1::SessionEvent event) {
   v1::SessionEvent copy = event;
   Commit(std::move(event), [this, copy = std::move(copy)](absl::Status status) mutable {
     if (status.ok() || closed_) return;
-    spdlog::error("session {}: the store does not take an event, trying again: {}", session_id_,
-                  std::string(status.message().data(), status.message().size()));
+    spdlog::error("session {}: the store does not take an event, trying again: {}", session_id_, Words(status));
     const grpc::Status reason(grpc::StatusCode::UNAVAILABLE,
-                              fmt::format("the session's log cannot be written: {}",
-                                          std::string(status.message().data(), status.message().size())));
+                              fmt::format("the session's log cannot be written: {}", Words(status)));
     for (const auto& watcher : std::vector(watchers_)) watcher->End(reason);
     // First in the queue again: what follows builds on it.
     committing_ = true;
     commit_retry_->ArmAt(services_.loop.Now() + kCommitRetry, [this, copy = std::move(copy)]() mutable {
       committing_ = false;
-      tasks_.push_front([this, copy = std::move(copy)]() mutable { CommitOwn(std::move(copy)); });
+      tasks_.push_front([this, copy = std::move(copy)](const absl::Status& open) mutable {
+        if (open.ok()) CommitOwn(std::move(copy));
+      });
       Drive();
     });
   });
@@ -162,7 +164,8 @@ void ActiveSession::Broadcast(const v1::WatchEvent& event) {
 }
 
 void ActiveSession::SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTurnResponse> reply) {
-  Enqueue([this, request = std::move(request), reply = std::move(reply)]() mutable {
+  Enqueue([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+    if (!open.ok()) return reply(open);
     if (const v1::SubmitTurnResponse* known = state_.FindTurn(request.client_key())) return reply(*known);
     if (state_.turn() != nullptr) {
       return reply(absl::AbortedError(fmt::format("session {} is busy with turn {}; wait for it, or cancel it",
@@ -171,26 +174,11 @@ void ActiveSession::SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTu
     const std::string model = request.model().empty() ? state_.model() : request.model();
     if (model.empty()) return reply(absl::InvalidArgumentError("model: the session has none; name one"));
 
-    v1::SessionEvent event;
-    v1::TurnStarted* started = event.mutable_turn_started();
     v1::SubmitTurnResponse response;
-    response.set_turn_id(fmt::format("t{}", state_.last_sequence() + 1));
     response.set_sequence(state_.last_sequence() + 1);
-    started->set_turn_id(response.turn_id());
-    started->set_client_key(request.client_key());
-    *started->mutable_input() = std::move(*request.mutable_input());
-    started->set_instructions(std::move(*request.mutable_instructions()));
-    *started->mutable_tools() = std::move(*request.mutable_tools());
-    started->set_model(model);
-    if (request.has_max_wait()) {
-      *started->mutable_max_wait() = request.max_wait();
-    } else {
-      started->mutable_max_wait()->set_seconds(
-          std::chrono::duration_cast<std::chrono::seconds>(services_.default_max_wait).count());
-    }
-    started->set_max_output_tokens(request.max_output_tokens());
-    started->set_reasoning_effort(request.reasoning_effort());
-    started->set_max_steps(request.max_steps() == 0 ? kDefaultMaxSteps : request.max_steps());
+    v1::SessionEvent event =
+        TurnStartedEvent(std::move(request), response.sequence(), model, services_.default_max_wait);
+    response.set_turn_id(event.turn_started().turn_id());
     Commit(std::move(event), [response = std::move(response), reply = std::move(reply)](absl::Status status) mutable {
       if (status.ok()) {
         reply(std::move(response));
@@ -202,52 +190,48 @@ void ActiveSession::SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTu
 }
 
 void ActiveSession::SubmitToolResult(v1::SubmitToolResultRequest request, Reply<v1::SubmitToolResultResponse> reply) {
-  Enqueue([this, request = std::move(request), reply = std::move(reply)]() mutable {
+  Enqueue([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+    if (!open.ok()) return reply(open);
     v1::SubmitToolResultResponse response;
     const TurnState* turn = state_.turn();
-    const bool open = turn != nullptr &&
-                      std::any_of(turn->open_tools.begin(), turn->open_tools.end(),
-                                  [&](const quota::v1::ToolCall& call) { return call.call_id() == request.call_id(); });
-    if (!open) return reply(response);
-    v1::SessionEvent event;
-    v1::ToolResultRecorded* recorded = event.mutable_tool_result_recorded();
-    recorded->set_turn_id(turn->started.turn_id());
-    recorded->mutable_result()->set_call_id(request.call_id());
-    recorded->mutable_result()->set_output(std::move(*request.mutable_output()));
-    recorded->mutable_result()->set_is_error(request.is_error());
-    Commit(std::move(event), [response, reply = std::move(reply)](absl::Status status) mutable {
-      if (!status.ok()) return reply(status);
-      response.set_accepted(true);
-      reply(response);
-    });
+    const bool awaited = turn != nullptr && std::any_of(turn->open_tools.begin(), turn->open_tools.end(),
+                                                        [&](const quota::v1::ToolCall& call) {
+                                                          return call.call_id() == request.call_id();
+                                                        });
+    if (!awaited) return reply(response);
+    Commit(ToolResultEvent(*turn, std::move(request)),
+           [response, reply = std::move(reply)](absl::Status status) mutable {
+             if (!status.ok()) return reply(status);
+             response.set_accepted(true);
+             reply(response);
+           });
   });
 }
 
 void ActiveSession::CancelTurn(std::string turn_id, Reply<v1::CancelTurnResponse> reply) {
-  Enqueue([this, turn_id = std::move(turn_id), reply = std::move(reply)]() mutable {
+  Enqueue([this, turn_id = std::move(turn_id), reply = std::move(reply)](const absl::Status& open) mutable {
+    if (!open.ok()) return reply(open);
     v1::CancelTurnResponse response;
     const TurnState* turn = state_.turn();
     if (turn == nullptr || (!turn_id.empty() && turn_id != turn->started.turn_id())) return reply(response);
-    AbandonCall();
-    v1::SessionEvent event;
-    v1::TurnFailed* failed = event.mutable_turn_failed();
-    failed->set_turn_id(turn->started.turn_id());
-    failed->set_code(static_cast<int32_t>(absl::StatusCode::kCancelled));
-    failed->set_message("cancelled");
-    *failed->mutable_usage() = turn->usage;
-    Commit(std::move(event), [this, response, reply = std::move(reply)](absl::Status status) mutable {
-      if (!status.ok()) {
-        reply(status);
-        Next();
-        return;
-      }
-      response.set_cancelled(true);
-      reply(response);
-    });
+    // The call goes on until the end of the turn is durable: if it cannot be written, nothing is lost.
+    Commit(TurnFailedEvent(*turn, {grpc::StatusCode::CANCELLED, "cancelled"}),
+           [this, response, reply = std::move(reply)](absl::Status status) mutable {
+             if (!status.ok()) return reply(status);
+             AbandonCall();
+             response.set_cancelled(true);
+             reply(response);
+           });
   });
 }
 
 void ActiveSession::Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence) {
+  if (closed_) return stream->Finish(close_status_);
+  if (after_sequence > state_.last_sequence()) {
+    return stream->Finish({grpc::StatusCode::INVALID_ARGUMENT,
+                           fmt::format("after_sequence: {} is beyond the last event, {}; watch again from 0",
+                                       after_sequence, state_.last_sequence())});
+  }
   Watcher::Session session;
   session.tenant = tenant_;
   session.session_id = session_id_;
@@ -271,21 +255,24 @@ void ActiveSession::Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_se
 }
 
 void ActiveSession::Close(const grpc::Status& status) {
+  if (closed_) return;
   closed_ = true;
+  close_status_ = status;
   for (const auto& watcher : std::vector(watchers_)) watcher->End(status);
   commit_retry_->Disarm();
-  tasks_.clear();
+  for (Task& task : std::exchange(tasks_, {})) task(FromGrpc(status));
   LetCallGo();
 }
 
 void ActiveSession::AbandonCall() {
-  if (call_ != nullptr) call_->Cancel();
+  if (call_ != nullptr) call_->CancelAtQuotaService();
   LetCallGo();
 }
 
 // The call may be what is calling us.
 void ActiveSession::LetCallGo() {
   if (call_ == nullptr) return;
+  call_->Detach();
   services_.loop.Post([call = std::shared_ptr<ModelCall>(std::move(call_))] {});
   wait_.reset();
 }
@@ -304,7 +291,8 @@ void ActiveSession::Next() {
       if (call_ == nullptr) StartCall(next.call);
       return;
     case NextStep::Kind::kEnd:
-      Enqueue([this] {
+      Enqueue([this](const absl::Status& open) {
+        if (!open.ok()) return;
         NextStep again = DecideNextStep(session_id_, state_);
         if (again.kind == NextStep::Kind::kEnd) CommitOwn(std::move(again.end));
       });
@@ -319,7 +307,8 @@ void ActiveSession::PrepareCall(v1::ModelCallStarted call) {
   services_.quota.GetModel(model, [self = shared_from_this(), call = std::move(call)](
                                       const grpc::Status& status, const quota::v1::GetModelResponse& response) mutable {
     self->preparing_ = false;
-    self->Enqueue([raw = self.get(), call = std::move(call), status, response]() mutable {
+    self->Enqueue([raw = self.get(), call = std::move(call), status, response](const absl::Status& open) mutable {
+      if (!open.ok()) return;
       const NextStep now = DecideNextStep(raw->session_id_, raw->state_);
       // Cancelled meanwhile, perhaps.
       if (now.kind != NextStep::Kind::kBeginCall || now.call.call_id() != call.call_id()) return raw->Next();
@@ -342,57 +331,35 @@ void ActiveSession::PrepareCall(v1::ModelCallStarted call) {
 }
 
 void ActiveSession::StartCall(const v1::ModelCallStarted& call) {
-  logged_wait_end_ = BootTime::min();
-  if (const TurnState* turn = state_.turn(); turn->wait) {
-    logged_wait_end_ = services_.loop.Now() + (FromTimestamp(turn->wait->wait().retry_at()) - services_.loop.WallNow());
-  }
+  const TurnState& turn = *state_.turn();
+  const WallTime wall_now = services_.loop.WallNow();
+  logged_wait_end_.reset();
+  if (turn.wait) logged_wait_end_ = services_.loop.Now() + (FromTimestamp(turn.wait->wait().retry_at()) - wall_now);
   ModelCall::Owner* owner = this;
   call_ = std::make_unique<ModelCall>(services_.loop, services_.quota, BuildRequest(tenant_, session_id_, state_, call),
-                                      PatienceLeft(), owner);
+                                      PatienceLeft(turn, wall_now), owner);
   call_->Start();
 }
 
-Duration ActiveSession::PatienceLeft() const {
-  const TurnState& turn = *state_.turn();
-  Duration left = FromSeconds(static_cast<double>(turn.started.max_wait().seconds()) +
-                              turn.started.max_wait().nanos() / 1e9 - turn.waited_seconds);
-  if (turn.wait)
-    left -= std::max(Duration::zero(), Duration(services_.loop.WallNow() - FromTimestamp(turn.first_wait_time)));
-  return std::max(Duration::zero(), left);
-}
+void ActiveSession::FailTurn(const grpc::Status& status) { CommitOwn(TurnFailedEvent(*state_.turn(), status)); }
 
-void ActiveSession::FailTurn(const grpc::Status& status) {
+bool ActiveSession::Awaits(const std::string& call_id) const {
   const TurnState* turn = state_.turn();
-  if (turn == nullptr) return;
-  const ErrorDetails details = DetailsOf(status);
-  v1::SessionEvent event;
-  v1::TurnFailed* failed = event.mutable_turn_failed();
-  failed->set_turn_id(turn->started.turn_id());
-  failed->set_code(status.error_code());
-  failed->set_message(status.error_message());
-  if (details.retry_delay) failed->set_retry_after_seconds(ToSeconds(*details.retry_delay));
-  if (!details.violations.empty()) failed->set_quota_metric(details.violations.front().metric);
-  failed->set_never_fits(status.error_code() == grpc::StatusCode::FAILED_PRECONDITION && !details.violations.empty());
-  *failed->mutable_usage() = turn->usage;
-  CommitOwn(std::move(event));
+  return turn != nullptr && turn->call && turn->call->call_id() == call_id;
 }
 
 void ActiveSession::OnCallWaiting(const quota::v1::Wait& wait) {
   wait_ = wait;
   wait_end_ = services_.loop.Now() + FromSeconds(wait.seconds());
-  const Duration move = std::chrono::abs(wait_end_ - logged_wait_end_);
   const bool from_here = wait.reason() == quota::v1::WAIT_REASON_QUOTA_SERVICE;
-  if (!from_here &&
-      (logged_wait_end_ == BootTime::min() || (move > kLeastLoggedMove && move * 10 > FromSeconds(wait.seconds())))) {
+  const auto moved = [&] {
+    const Duration by = std::chrono::abs(wait_end_ - *logged_wait_end_);
+    return by > kLeastLoggedMove && by > FromSeconds(wait.seconds()) / 10;
+  };
+  if (!from_here && (!logged_wait_end_ || moved())) {
     logged_wait_end_ = wait_end_;
-    Enqueue([this, wait] {
-      const TurnState* turn = state_.turn();
-      if (turn == nullptr || !turn->call) return;
-      v1::SessionEvent event;
-      event.mutable_wait_noted()->set_turn_id(turn->started.turn_id());
-      event.mutable_wait_noted()->set_call_id(turn->call->call_id());
-      *event.mutable_wait_noted()->mutable_wait() = wait;
-      CommitOwn(std::move(event));
+    Enqueue([this, call_id = call_->call_id(), wait](const absl::Status& open) {
+      if (open.ok() && Awaits(call_id)) CommitOwn(WaitNotedEvent(*state_.turn()->call, wait));
     });
     return;
   }
@@ -409,6 +376,7 @@ void ActiveSession::OnCallAdmitted(const quota::v1::Admitted& admitted) {
 }
 
 void ActiveSession::OnCallDelta(const quota::v1::Delta& delta) {
+  wait_.reset();
   v1::WatchEvent event;
   *event.mutable_delta() = delta;
   Broadcast(event);
@@ -420,28 +388,23 @@ void ActiveSession::OnCallRestarted(const quota::v1::Restarted& restarted) {
   Broadcast(event);
 }
 
+// The call is let go when the queue comes to it: a commit that ends before must not find it gone, and begin it anew.
 void ActiveSession::OnCallAnswered(std::vector<quota::v1::Item> items, const quota::v1::Completed& completed) {
-  LetCallGo();
-  Enqueue([this, items = std::move(items), completed]() mutable {
-    const TurnState* turn = state_.turn();
-    if (turn == nullptr || !turn->call) return;
-    v1::SessionEvent event;
-    v1::ModelAnswered* answered = event.mutable_model_answered();
-    answered->set_turn_id(turn->started.turn_id());
-    answered->set_call_id(turn->call->call_id());
-    for (quota::v1::Item& item : items) *answered->add_items() = std::move(item);
-    *answered->mutable_usage() = completed.usage();
-    answered->set_finish_reason(completed.finish_reason());
-    answered->set_upstream(completed.upstream());
-    answered->set_response_id(completed.response_id());
-    answered->set_waited_seconds(completed.waited_seconds());
-    CommitOwn(std::move(event));
+  wait_.reset();
+  Enqueue([this, call_id = call_->call_id(), items = std::move(items), completed](const absl::Status& open) mutable {
+    if (!open.ok() || !Awaits(call_id)) return;
+    LetCallGo();
+    CommitOwn(ModelAnsweredEvent(*state_.turn()->call, std::move(items), completed));
   });
 }
 
 void ActiveSession::OnCallFailed(const grpc::Status& status) {
-  LetCallGo();
-  Enqueue([this, status] { FailTurn(status); });
+  wait_.reset();
+  Enqueue([this, call_id = call_->call_id(), status](const absl::Status& open) {
+    if (!open.ok() || !Awaits(call_id)) return;
+    LetCallGo();
+    FailTurn(status);
+  });
 }
 
 }  // namespace holdfast::agent

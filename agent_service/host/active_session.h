@@ -49,7 +49,9 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void CancelTurn(std::string turn_id, Reply<v1::CancelTurnResponse> reply);
   void Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence);
   // The process goes away, or the session does: watchers end with `status`, nothing more is written.
+  // What is asked from now on is refused with it too.
   void Close(const grpc::Status& status);
+  bool closed() const { return closed_; }
   // Ends the model call that runs, at quota_service too.
   void AbandonCall();
 
@@ -57,7 +59,8 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   bool idle() const;
 
  private:
-  using Task = absl::AnyInvocable<void()>;
+  // With what closed the session, where it is closed before the task's turn comes; else OK.
+  using Task = absl::AnyInvocable<void(const absl::Status& open)>;
 
   void ReadFrom(int64_t after, absl::AnyInvocable<void(absl::Status)> done);
   // Tasks run one after the other, each with the state that the commits before it left.
@@ -73,7 +76,8 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void PrepareCall(v1::ModelCallStarted call);
   void StartCall(const v1::ModelCallStarted& call);
   void FailTurn(const grpc::Status& status);
-  Duration PatienceLeft() const;
+  // The running turn waits for this call's answer.
+  bool Awaits(const std::string& call_id) const;
   void LetCallGo();
 
   void OnCallWaiting(const quota::v1::Wait& wait) override;
@@ -91,10 +95,11 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   bool committing_ = false;
   bool preparing_ = false;
   bool closed_ = false;
+  grpc::Status close_status_;
   std::unique_ptr<ModelCall> call_;
   std::optional<quota::v1::Wait> wait_;  // as last told, while the call waits
   BootTime wait_end_{};
-  BootTime logged_wait_end_{};
+  std::optional<BootTime> logged_wait_end_;  // of the present call, as the log has it
   std::unique_ptr<Loop::Timer> commit_retry_;
   std::vector<std::shared_ptr<Watcher>> watchers_;
 };

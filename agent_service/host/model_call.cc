@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/utf8.h"
+
 namespace holdfast::agent {
 namespace {
 
 constexpr Duration kFirstRetry = std::chrono::milliseconds(100);
 constexpr Duration kMostRetry = std::chrono::seconds(2);
+// How long quota_service lets a call run on without a reader.
+constexpr Duration kLivesWithoutReader = std::chrono::seconds(60);
 
 void SetDuration(Duration duration, google::protobuf::Duration* out) {
   const auto nanoseconds = std::max<int64_t>(0, duration.count());
@@ -28,21 +32,44 @@ ModelCall::ModelCall(Loop& loop, QuotaClient& client, quota::v1::GenerateRequest
       owner_(owner),
       retry_(loop.NewTimer()) {}
 
-void ModelCall::Start() { Attach(); }
+void ModelCall::Start() {
+  waiting_since_ = loop_.Now();
+  Attach();
+}
 
 void ModelCall::Attach() {
-  SetDuration(max_wait_, request_.mutable_max_wait());
+  SetDuration(max_wait_ - Waited(), request_.mutable_max_wait());
   stream_ = client_.Generate(request_, this);
 }
 
-void ModelCall::Cancel() {
+void ModelCall::Detach() {
   stream_.reset();
   retry_->Disarm();
+}
+
+void ModelCall::CancelAtQuotaService() {
+  Detach();
   client_.CancelCall(request_.tenant(), request_.call_id());
 }
 
-void ModelCall::OnEvent(quota::v1::GenerateEvent event) {
+Duration ModelCall::Waited() const {
+  const std::optional<BootTime>& since = waiting_since_ ? waiting_since_ : unreachable_since_;
+  return since ? waited_ + (loop_.Now() - *since) : waited_;
+}
+
+void ModelCall::KeepTimes(const quota::v1::GenerateEvent& event) {
+  const bool anew = unreachable_since_ && event.incarnation() != request_.after_incarnation();
+  if (anew) waited_elsewhere_ = Waited();
+  if (event.has_wait() || event.has_restarted()) {
+    if (!waiting_since_) waiting_since_ = unreachable_since_.value_or(loop_.Now());
+  } else if (waiting_since_) {
+    waited_ += loop_.Now() - *std::exchange(waiting_since_, std::nullopt);
+  }
   unreachable_since_.reset();
+}
+
+void ModelCall::OnEvent(quota::v1::GenerateEvent event) {
+  KeepTimes(event);
   broken_in_a_row_ = 0;
   request_.set_after_event(event.event());
   request_.set_after_incarnation(event.incarnation());
@@ -66,6 +93,7 @@ void ModelCall::OnEvent(quota::v1::GenerateEvent event) {
       break;
     case quota::v1::GenerateEvent::kCompleted:
       completed_ = event.completed();
+      completed_->set_waited_seconds(completed_->waited_seconds() + ToSeconds(waited_elsewhere_));
       break;
     case quota::v1::GenerateEvent::KIND_NOT_SET:
       break;
@@ -84,10 +112,10 @@ void ModelCall::OnEnd(const grpc::Status& status) {
   }
   const BootTime now = loop_.Now();
   if (!unreachable_since_) unreachable_since_ = now;
-  const Duration away = now - *unreachable_since_;
   const Duration pause = std::min(kMostRetry, kFirstRetry * (1 << std::min(broken_in_a_row_, 8)));
   ++broken_in_a_row_;
-  if (away + pause > max_wait_) {
+  const Duration spent = waiting_since_ ? Waited() : now - *unreachable_since_ - kLivesWithoutReader;
+  if (spent + pause > max_wait_) {
     owner_->OnCallFailed({grpc::StatusCode::UNAVAILABLE,
                           fmt::format("quota_service could not be reached within the wait that is allowed: {}",
                                       status.error_message())});
@@ -97,7 +125,7 @@ void ModelCall::OnEnd(const grpc::Status& status) {
     quota::v1::Wait wait;
     wait.set_reason(quota::v1::WAIT_REASON_QUOTA_SERVICE);
     wait.set_seconds(ToSeconds(pause));
-    wait.set_detail(status.error_message());
+    wait.set_detail(RepairUtf8(status.error_message()));
     owner_->OnCallWaiting(wait);
   }
   retry_->ArmAt(now + pause, [this] { Attach(); });

@@ -28,17 +28,24 @@ class ModelCall final : private QuotaClient::Listener {
     virtual void OnCallFailed(const grpc::Status& status) = 0;
   };
 
-  // `max_wait`: what is left of the turn's patience. Time without quota_service counts.
+  // `max_wait`: what is left of the turn's patience. Time without quota_service counts; a call that was running when
+  // the link broke gets the minute that it lives without a reader on top.
   ModelCall(Loop& loop, QuotaClient& client, quota::v1::GenerateRequest request, Duration max_wait, Owner* owner);
 
   void Start();
-  // Ends it at quota_service too. Nothing is called afterwards.
-  void Cancel();
+  const std::string& call_id() const { return request_.call_id(); }
+  // Nothing is called afterwards; at quota_service the call goes on.
+  void Detach();
+  // Detaches, and ends it there.
+  void CancelAtQuotaService();
 
  private:
   void Attach();
   void OnEvent(quota::v1::GenerateEvent event) override;
   void OnEnd(const grpc::Status& status) override;
+  void KeepTimes(const quota::v1::GenerateEvent& event);
+  // Spent waiting, and without quota_service, so far.
+  Duration Waited() const;
 
   Loop& loop_;
   QuotaClient& client_;
@@ -49,7 +56,10 @@ class ModelCall final : private QuotaClient::Listener {
   std::unique_ptr<Loop::Timer> retry_;
   std::vector<quota::v1::Item> items_;
   std::optional<quota::v1::Completed> completed_;
+  Duration waited_{};                      // without the wait under way
+  std::optional<BootTime> waiting_since_;  // absent: the call runs
   std::optional<BootTime> unreachable_since_;
+  Duration waited_elsewhere_{};  // of waited_: before the incarnation that answers, which does not know of it
   int broken_in_a_row_ = 0;
 };
 

@@ -54,6 +54,10 @@ void SessionHost::With(const std::string& tenant, const std::string& session_id,
   if (closed_) return use(absl::UnavailableError("shutting down"));
   const Key key{tenant, session_id};
   auto found = sessions_.find(key);
+  if (found != sessions_.end() && found->second.loaded && found->second.session->closed()) {
+    sessions_.erase(found);
+    found = sessions_.end();
+  }
   if (found != sessions_.end()) {
     if (found->second.loaded) return use(found->second.session);
     found->second.waiting.push_back(std::move(use));
@@ -133,10 +137,15 @@ void SessionHost::Delete(const std::string& tenant, const std::string& session_i
        [this, tenant, session_id,
         done = std::move(done)](absl::StatusOr<std::shared_ptr<ActiveSession>> session) mutable {
          if (!session.ok()) return done(session.status());
-         (*session)->AbandonCall();
-         (*session)->Close({grpc::StatusCode::NOT_FOUND, "the session was deleted"});
-         sessions_.erase({tenant, session_id});
-         services_.store.DeleteSession(tenant, session_id, std::move(done));
+         // It stays until the log is gone: nobody loads it again meanwhile, and if that fails, nothing has changed.
+         services_.store.DeleteSession(tenant, session_id,
+                                       [session = *session, done = std::move(done)](absl::Status status) mutable {
+                                         if (status.ok()) {
+                                           session->AbandonCall();
+                                           session->Close({grpc::StatusCode::NOT_FOUND, "the session was deleted"});
+                                         }
+                                         done(std::move(status));
+                                       });
        });
 }
 
@@ -144,7 +153,7 @@ void SessionHost::Close() {
   closed_ = true;
   sweep_->Disarm();
   for (auto& [key, entry] : sessions_)
-    entry.session->Close({grpc::StatusCode::UNAVAILABLE, "agent_service is shutting down; watch again"});
+    entry.session->Close({grpc::StatusCode::UNAVAILABLE, "agent_service is shutting down; try again"});
 }
 
 }  // namespace holdfast::agent

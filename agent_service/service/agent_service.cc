@@ -68,6 +68,7 @@ grpc::ServerUnaryReactor* AgentServiceImpl::GetSession(grpc::CallbackServerConte
                                                        v1::GetSessionResponse* response) {
   return ForTenant(context, [this, request, response](const std::string& tenant, Finish finish) {
     absl::Status status = ValidateSessionId(request->session_id());
+    if (status.ok()) status = ValidateCursor(request->after_sequence());
     if (status.ok()) status = ValidatePageSize(request->page_size());
     if (!status.ok()) return finish(ToGrpc(status));
     store_.GetSession(
@@ -135,8 +136,8 @@ grpc::ServerWriteReactor<v1::WatchEvent>* AgentServiceImpl::Watch(grpc::Callback
   return Stream::Open(loop_, [this, token = BearerToken(*context), request = *request](Stream* stream) {
     if (absl::Status status = ValidateSessionId(request.session_id()); !status.ok())
       return stream->Finish(ToGrpc(status));
-    if (request.after_sequence() < 0)
-      return stream->Finish({grpc::StatusCode::INVALID_ARGUMENT, "after_sequence: must not be negative"});
+    if (absl::Status status = ValidateCursor(request.after_sequence()); !status.ok())
+      return stream->Finish(ToGrpc(status));
     // The client may go while its token or its session is looked up.
     auto gone = std::make_shared<bool>(false);
     stream->set_on_closed([gone] { *gone = true; });

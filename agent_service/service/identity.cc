@@ -31,6 +31,7 @@ void Identity::Resolve(const std::string& token, absl::AnyInvocable<void(absl::S
                                                            const quota::v1::WhoAmIResponse& response) mutable {
     const BootTime now = loop_.Now();
     if (status.ok()) {
+      known_.erase(key);
       if (response.is_service())
         return done(absl::PermissionDeniedError("this is the token of a service; sessions belong to tenants"));
       if (known_.size() >= kMostKnown)

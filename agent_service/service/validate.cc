@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <string_view>
 
 namespace holdfast::agent {
 namespace {
@@ -16,6 +17,32 @@ constexpr int kMostSteps = 1000;
 constexpr size_t kMostToolOutputBytes = 16 * 1024 * 1024;
 
 absl::Status Bad(const std::string& message) { return absl::InvalidArgumentError(message); }
+
+bool IsImageType(std::string_view text) {
+  constexpr std::string_view kImage = "image/";
+  return text.starts_with(kImage) && text.size() > kImage.size() && text.size() <= kMostId &&
+         std::all_of(text.begin() + kImage.size(), text.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '+' || c == '.'; });
+}
+
+// What is said stays in the conversation: an image that no provider takes would fail every later turn too.
+absl::Status ValidateImage(const quota::v1::Image& image, const std::string& field) {
+  if (image.source_case() == quota::v1::Image::SOURCE_NOT_SET) return Bad(field + ": set url or data");
+  if (image.has_url() && !image.url().starts_with("https://") && !image.url().starts_with("http://"))
+    return Bad(field + ".url: must be an http(s) URL; send the bytes in data instead");
+  if (image.has_data() && !IsImageType(image.media_type()))
+    return Bad(field + ".media_type: must say what data is, for example image/png");
+  const std::string& detail = image.detail();
+  if (!detail.empty() && detail != "low" && detail != "high" && detail != "auto")
+    return Bad(field + ".detail: must be low, high or auto, or absent");
+  return absl::OkStatus();
+}
+
+absl::Status ValidateInput(const quota::v1::Part& part, const std::string& field) {
+  if (part.kind_case() == quota::v1::Part::KIND_NOT_SET) return Bad(field + ": is empty; set text or image");
+  if (part.has_refusal()) return Bad(field + ".refusal: only a model refuses; send it as text");
+  return part.has_image() ? ValidateImage(part.image(), field + ".image") : absl::OkStatus();
+}
 
 }  // namespace
 
@@ -33,6 +60,11 @@ absl::Status ValidatePageSize(int page_size) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateCursor(int64_t after_sequence) {
+  if (after_sequence < 0) return Bad("after_sequence: must not be negative; 0 is the start");
+  return absl::OkStatus();
+}
+
 absl::Status Validate(const v1::CreateSessionRequest& request) {
   if (request.client_key().size() > kMostKey) return Bad(fmt::format("client_key: must be at most {} bytes", kMostKey));
   if (request.model().size() > kMostModel) return Bad(fmt::format("model: must be at most {} bytes", kMostModel));
@@ -46,9 +78,7 @@ absl::Status Validate(const v1::SubmitTurnRequest& request) {
   }
   if (request.input().empty()) return Bad("input: at least one part is required");
   for (int i = 0; i < request.input_size(); ++i) {
-    if (request.input(i).kind_case() == quota::v1::Part::KIND_NOT_SET)
-      return Bad(fmt::format("input[{}]: is empty", i));
-    if (request.input(i).has_refusal()) return Bad(fmt::format("input[{}].refusal: only a model refuses", i));
+    if (absl::Status status = ValidateInput(request.input(i), fmt::format("input[{}]", i)); !status.ok()) return status;
   }
   if (request.model().size() > kMostModel) return Bad(fmt::format("model: must be at most {} bytes", kMostModel));
   if (request.has_max_wait() && (request.max_wait().seconds() < 0 || request.max_wait().nanos() < 0)) {

@@ -9,6 +9,7 @@ namespace holdfast::agent {
 
 // INVALID_ARGUMENT names the field and the remedy.
 absl::Status ValidateSessionId(const std::string& session_id);
+absl::Status ValidateCursor(int64_t after_sequence);
 absl::Status Validate(const v1::CreateSessionRequest& request);
 absl::Status Validate(const v1::SubmitTurnRequest& request);
 absl::Status Validate(const v1::SubmitToolResultRequest& request);

@@ -58,6 +58,7 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       if (!turn_) break;
       turn_->call = event.model_call_started();
       turn_->steps = event.model_call_started().step();
+      turn_->answered = false;
       turn_->wait.reset();
       break;
 
@@ -99,6 +100,7 @@ void SessionState::Answer(const v1::ModelAnswered& answered) {
     conversation_.push_back(item);
     if (item.has_tool_call()) turn_->open_tools.push_back(item.tool_call());
   }
+  turn_->answered = turn_->open_tools.empty();
   Add(answered.usage(), &turn_->usage);
   Add(answered.usage(), &usage_);
   turn_->waited_seconds += answered.waited_seconds();

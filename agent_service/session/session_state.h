@@ -19,6 +19,7 @@ struct TurnState {
   std::optional<v1::WaitNoted> wait;            // the newest of `call`
   google::protobuf::Timestamp first_wait_time;  // of the first wait of `call`; meaningful with `wait`
   std::vector<quota::v1::ToolCall> open_tools;  // asked for by the last answer, without a result, in order
+  bool answered = false;                        // the last call was answered, and the answer asked for no tools
   quota::v1::Usage usage;
   double waited_seconds = 0;  // by answered calls
 };
@@ -27,7 +28,7 @@ struct TurnState {
 // state.
 class SessionState {
  public:
-  // In order of sequence. An event of an unknown kind changes only the sequence.
+  // In order of sequence. An event of an unknown kind changes only the sequence and the time.
   void Apply(const v1::SessionEvent& event);
 
   int64_t last_sequence() const { return last_sequence_; }

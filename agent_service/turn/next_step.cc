@@ -21,9 +21,7 @@ NextStep DecideNextStep(const std::string& session_id, const SessionState& state
     next.kind = NextStep::Kind::kAwaitTools;
     return next;
   }
-  const bool answered =
-      !state.conversation().empty() && !state.conversation().back().has_tool_result() && turn->steps > 0;
-  if (answered) {
+  if (turn->answered) {
     next.kind = NextStep::Kind::kEnd;
     v1::TurnCompleted* completed = next.end.mutable_turn_completed();
     completed->set_turn_id(started.turn_id());

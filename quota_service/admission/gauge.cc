@@ -8,10 +8,12 @@ namespace {
 
 // Far below one token, far above the rounding error of a double that holds a limit.
 constexpr double kEpsilon = 1e-6;
+// A bucket that lacks less than it refills in this part of a nanosecond lacks nothing but digits of a double.
+constexpr double kGrain = 0.01;
 
 Duration CeilToNanoseconds(double seconds) {
   constexpr double kMost = 9.0e9;
-  return std::chrono::nanoseconds(static_cast<int64_t>(std::ceil(std::min(seconds, kMost) * 1e9)));
+  return std::chrono::nanoseconds(static_cast<int64_t>(std::ceil(std::min(seconds, kMost) * 1e9 - kGrain)));
 }
 
 class ContinuousGauge final : public Gauge {
@@ -25,9 +27,11 @@ class ContinuousGauge final : public Gauge {
   BootTime WhenFits(BootTime now, double amount) const override {
     if (amount > limit_ + kEpsilon) return BootTime::max();
     const double missing = amount - Level(now);
-    return missing <= kEpsilon ? now : now + CeilToNanoseconds(missing / rate());
+    // Twice the grain, so that what CeilToNanoseconds promised holds when that moment has come.
+    return missing <= 2 * kGrain * 1e-9 * rate() ? now : now + CeilToNanoseconds(missing / rate());
   }
   void Charge(BootTime now, double amount) override { Set(now, Level(now) - amount); }
+  void Return(BootTime now, BootTime, double amount) override { Correct(now, amount); }
   void Correct(BootTime now, double delta) override { Set(now, Level(now) + delta); }
   void SetLimit(BootTime now, double limit) override {
     const double level = Level(now) + (limit - limit_);
@@ -77,13 +81,19 @@ class SlidingGauge final : public Gauge {
       entries_.push_back({now, amount});
     }
   }
+  void Return(BootTime, BootTime charged_at, double amount) override {
+    for (Entry& entry : entries_) {
+      if (entry.at == charged_at) entry.amount = std::max(0.0, entry.amount - amount);
+    }
+  }
   void Correct(BootTime now, double delta) override {
     if (delta < 0) {
       Charge(now, -delta);
       return;
     }
-    // Returned room is taken from the newest charges: they would have been held longest.
-    for (auto entry = entries_.rbegin(); entry != entries_.rend() && delta > 0; ++entry) {
+    // Nobody knows which charge is not there. Those that end first are let go, so that no room comes too early.
+    for (auto entry = entries_.begin(); entry != entries_.end() && delta > 0; ++entry) {
+      if (entry->at + per_ <= now) continue;
       const double taken = std::min(delta, entry->amount);
       entry->amount -= taken;
       delta -= taken;
@@ -112,6 +122,9 @@ class FixedGauge final : public Gauge {
   void Charge(BootTime now, double amount) override {
     Roll(now);
     used_ += amount;
+  }
+  void Return(BootTime now, BootTime charged_at, double amount) override {
+    if (InWindow(now) && charged_at >= begin_) used_ = std::max(0.0, used_ - amount);
   }
   void Correct(BootTime now, double delta) override {
     Roll(now);

@@ -25,6 +25,9 @@ class Gauge {
   // is over the limit.
   virtual BootTime WhenFits(BootTime now, double amount) const = 0;
   virtual void Charge(BootTime now, double amount) = 0;
+  // Takes a charge of `amount` made at `charged_at` back, as far as it would still be felt: a window that has ended is
+  // whole without it.
+  virtual void Return(BootTime now, BootTime charged_at, double amount) = 0;
   // Level += delta, for what the mirror did not see.
   virtual void Correct(BootTime now, double delta) = 0;
   // What is used stays used.

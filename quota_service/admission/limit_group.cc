@@ -18,21 +18,35 @@ constexpr Duration kMostBlindPause = std::chrono::minutes(1);
 LimitGroup::LimitGroup(LimitGroupOptions options) : name_(std::move(options.name)), concurrent_(options.concurrent) {
   for (const LimitSpec& spec : options.limits) {
     limits_.push_back(
-        {spec.dimension, Mirror(spec.kind, static_cast<double>(spec.count), spec.per, LimitSource::kConfigured), true});
+        {spec.dimension, Mirror(spec.kind, static_cast<double>(spec.count), spec.per, LimitSource::kConfigured)});
   }
 }
 
-LimitGroup::Limit* LimitGroup::Find(Dimension dimension) {
-  // With several windows of one dimension, headers speak of the shortest: that is what providers report.
+LimitGroup::Limit* LimitGroup::FindOrLearn(Dimension dimension, std::optional<int64_t> count,
+                                           std::optional<Duration> window, LimitSource source) {
+  constexpr int kSameCount = 2;
+  constexpr int kSameWindow = 1;
   Limit* best = nullptr;
+  int best_score = 0;
   for (Limit& limit : limits_) {
-    if (limit.dimension == dimension && (!best || limit.mirror.gauge().per() < best->mirror.gauge().per()))
+    if (limit.dimension != dimension) continue;
+    const Gauge& gauge = limit.mirror.gauge();
+    const int score = (count && gauge.limit() == static_cast<double>(*count) ? kSameCount : 0) +
+                      (window == gauge.per() ? kSameWindow : 0);
+    // Where nothing tells them apart it is the shortest window: that is what providers report.
+    if (best == nullptr || score > best_score || (score == best_score && gauge.per() < best->mirror.gauge().per())) {
       best = &limit;
+      best_score = score;
+    }
   }
-  return best;
+  const bool another = best_score == 0 && window;
+  if ((best != nullptr && !another) || !count || *count <= 0) return best;
+  limits_.push_back({dimension, Mirror(WindowKind::kContinuous, static_cast<double>(*count),
+                                       window.value_or(std::chrono::minutes(1)), source)});
+  return &limits_.back();
 }
 
-void LimitGroup::Enqueue(BootTime, RequestId id, int64_t tokens) { queue_.push_back({id, tokens}); }
+void LimitGroup::Enqueue(BootTime, RequestId id, int64_t tokens) { queue_.push_back({id, tokens, next_turn_++}); }
 
 bool LimitGroup::NeverFits(int64_t tokens) const {
   const int64_t largest = LargestAdmissible();
@@ -62,7 +76,7 @@ LimitGroup::Decision LimitGroup::Admit(BootTime now) {
     const Waiter head = queue_.front();
     queue_.pop_front();
     for (Limit& limit : limits_) limit.mirror.Send(now, head.id, Amount(limit.dimension, head.tokens));
-    in_flight_[head.id] = {head.tokens, now};
+    in_flight_[head.id] = {head.tokens, head.turn, now};
     decision.granted.push_back(head.id);
   }
   return decision;
@@ -70,6 +84,7 @@ LimitGroup::Decision LimitGroup::Admit(BootTime now) {
 
 std::optional<BootTime> LimitGroup::NextAdmission(BootTime now) const {
   if (queue_.empty()) return std::nullopt;
+  if (NeverFits(queue_.front().tokens)) return now;
   if (!learnt_ && !in_flight_.empty()) return std::nullopt;
   if (concurrent_ && static_cast<int64_t>(in_flight_.size()) >= *concurrent_) return std::nullopt;
   BootTime when = std::max(now, paused_until_);
@@ -84,14 +99,10 @@ bool LimitGroup::Leave(RequestId id) {
 }
 
 void LimitGroup::LearnLimit(BootTime now, RequestId id, Dimension dimension, const DimensionHeaders& headers) {
-  Limit* limit = Find(dimension);
-  if (limit == nullptr) {
-    if (!headers.limit || *headers.limit <= 0) return;
-    limits_.push_back({dimension,
-                       Mirror(WindowKind::kContinuous, static_cast<double>(*headers.limit), InferWindow(headers),
-                              LimitSource::kHeaders),
-                       false});
-    limit = &limits_.back();
+  const size_t known = limits_.size();
+  Limit* limit = FindOrLearn(dimension, headers.limit, InferWindow(headers), LimitSource::kHeaders);
+  if (limit == nullptr) return;
+  if (limits_.size() > known) {
     // What went before this limit was known is charged by the level that the headers tell.
     for (const auto& [other, flight] : in_flight_) limit->mirror.Send(now, other, Amount(dimension, flight.tokens));
   }
@@ -105,7 +116,7 @@ void LimitGroup::OnHeaders(BootTime now, RequestId id, const RateLimitHeaders& h
   learnt_ = true;
 }
 
-std::optional<int64_t> LimitGroup::Land(BootTime now, RequestId id, bool took_nothing) {
+std::optional<LimitGroup::Waiter> LimitGroup::Land(BootTime now, RequestId id, bool took_nothing) {
   const auto found = in_flight_.find(id);
   if (found == in_flight_.end()) return std::nullopt;
   const InFlight flight = found->second;
@@ -120,48 +131,68 @@ std::optional<int64_t> LimitGroup::Land(BootTime now, RequestId id, bool took_no
   constexpr double kGain = 0.2;
   const double seconds = ToSeconds(mean_duration_);
   if (!took_nothing) mean_duration_ = FromSeconds(seconds + kGain * (ToSeconds(now - flight.since) - seconds));
-  return flight.tokens;
+  return Waiter{id, flight.tokens, flight.turn};
+}
+
+void LimitGroup::WaitAgain(const Waiter& waiter) {
+  const auto later =
+      std::find_if(queue_.begin(), queue_.end(), [&](const Waiter& other) { return other.turn > waiter.turn; });
+  queue_.insert(later, waiter);
 }
 
 void LimitGroup::Pause(BootTime now, Duration wait) { paused_until_ = std::max(paused_until_, now + wait); }
 
+void LimitGroup::LearnConcurrency(int64_t limit) {
+  // A configured bound may be lower on purpose; the provider's word replaces only its own.
+  if (limit <= 0 || (concurrent_ && concurrent_source_ == LimitSource::kConfigured && *concurrent_ <= limit)) return;
+  concurrent_ = limit;
+  concurrent_source_ = LimitSource::kRefusal;
+}
+
+void LimitGroup::Believe(BootTime now, const ServerHint& hint, int64_t tokens) {
+  if (!hint.dimension) return;
+  if (*hint.dimension == Dimension::kConcurrency) {
+    if (hint.limit) LearnConcurrency(*hint.limit);
+    return;
+  }
+  std::optional<Duration> window;
+  if (hint.limit && *hint.limit > 0 && hint.used && hint.requested && hint.retry_after) {
+    const auto limit = static_cast<double>(*hint.limit);
+    const double missing = static_cast<double>(*hint.used) + static_cast<double>(*hint.requested) - limit;
+    window = InferWindow(missing / limit, *hint.retry_after);
+  }
+  Limit* limit = FindOrLearn(*hint.dimension, hint.limit, window, LimitSource::kRefusal);
+  if (limit == nullptr) return;
+  limit->mirror.OnRefusal(now, hint.limit, hint.used);
+  if (hint.retry_after) limit->mirror.CapSoThat(now, Amount(*hint.dimension, tokens), *hint.retry_after);
+}
+
 void LimitGroup::Refuse(BootTime now, RequestId id, const ServerHint& hint) {
-  const std::optional<int64_t> tokens = Land(now, id, /*took_nothing=*/true);
-  if (!tokens) return;
+  for (Limit& limit : limits_) limit.mirror.Refused(now, id);
+  std::optional<Waiter> waiter = Land(now, id, /*took_nothing=*/true);
+  if (!waiter) return;
   learnt_ = true;
-  Waiter waiter{id, *tokens};
-  const Dimension dimension = hint.dimension.value_or(Dimension::kTokens);
-  Limit* limit = Find(dimension);
-  if (limit == nullptr && hint.limit && *hint.limit > 0 && dimension != Dimension::kConcurrency) {
-    limits_.push_back({dimension,
-                       Mirror(WindowKind::kContinuous, static_cast<double>(*hint.limit), std::chrono::minutes(1),
-                              LimitSource::kRefusal),
-                       false});
-    limit = &limits_.back();
-  }
   // The gate has said what it charges for this one.
-  if (dimension == Dimension::kTokens && hint.requested && *hint.requested > 0) waiter.tokens = *hint.requested;
-  if (limit != nullptr && (hint.dimension || hint.limit)) {
-    limit->mirror.OnRefusal(now, hint.limit, hint.used);
-    if (hint.retry_after) limit->mirror.CapSoThat(now, Amount(dimension, waiter.tokens), *hint.retry_after);
+  if (hint.dimension == Dimension::kTokens && hint.requested && *hint.requested > 0) waiter->tokens = *hint.requested;
+  Believe(now, hint, waiter->tokens);
+  if (hint.retry_after) Pause(now, *hint.retry_after);
+  const bool says_when = hint.used || (hint.retry_after && *hint.retry_after > Duration::zero());
+  if (says_when && !FitsNow(now, waiter->tokens)) {
+    blind_pauses_ = 0;
+  } else if (now >= paused_until_) {
+    // Refusals of what was sent before a pause began are part of what it is for.
+    Pause(now, std::min(kMostBlindPause, kFirstBlindPause * (1 << std::min(blind_pauses_, kMostDoublings))));
+    ++blind_pauses_;
   }
-  if (hint.retry_after) {
-    refusals_without_hint_ = 0;
-    Pause(now, *hint.retry_after);
-  } else if (!hint.used) {
-    Pause(now, std::min(kMostBlindPause, kFirstBlindPause * (1 << std::min(refusals_without_hint_, kMostDoublings))));
-    ++refusals_without_hint_;
-  }
-  queue_.push_front(waiter);
+  WaitAgain(*waiter);
 }
 
 void LimitGroup::Requeue(BootTime now, RequestId id, Settlement settlement) {
-  if (const auto tokens = Land(now, id, settlement == Settlement::kNotSent)) queue_.push_front({id, *tokens});
+  if (const auto waiter = Land(now, id, settlement == Settlement::kNotSent)) WaitAgain(*waiter);
 }
 
 void LimitGroup::Settle(BootTime now, RequestId id, Settlement settlement) {
-  if (Land(now, id, settlement == Settlement::kNotSent) && settlement == Settlement::kCharged)
-    refusals_without_hint_ = 0;
+  if (Land(now, id, settlement == Settlement::kNotSent) && settlement == Settlement::kCharged) blind_pauses_ = 0;
 }
 
 std::vector<std::pair<LimitGroup::RequestId, WaitEstimate>> LimitGroup::Forecast(BootTime now) const {
@@ -198,7 +229,7 @@ std::vector<LimitGroup::Level> LimitGroup::Levels(BootTime now) const {
   }
   if (concurrent_) {
     levels.push_back({Dimension::kConcurrency, *concurrent_, Duration::zero(),
-                      *concurrent_ - static_cast<int64_t>(in_flight_.size()), LimitSource::kConfigured});
+                      *concurrent_ - static_cast<int64_t>(in_flight_.size()), concurrent_source_});
   }
   return levels;
 }

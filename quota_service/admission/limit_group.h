@@ -75,10 +75,10 @@ class LimitGroup {
   bool Leave(RequestId id);
   // The headers of an answer to a request in flight, refusals included.
   void OnHeaders(BootTime now, RequestId id, const RateLimitHeaders& headers);
-  // The provider refused a request in flight: it waits again, at the front; the hint corrects the limits, or pauses the
-  // group.
+  // The provider refused a request in flight: it waits again, before all who came later; the hint corrects the limits,
+  // or pauses the group. Counts of a dimension that it does not name are not believed.
   void Refuse(BootTime now, RequestId id, const ServerHint& hint);
-  // A request in flight failed for another reason and wants another turn: it waits again, at the front.
+  // A request in flight failed for another reason and wants another turn: it waits again, before all who came later.
   void Requeue(BootTime now, RequestId id, Settlement settlement);
   void Settle(BootTime now, RequestId id, Settlement settlement);
 
@@ -107,14 +107,15 @@ class LimitGroup {
   struct Waiter {
     RequestId id;
     int64_t tokens;
+    uint64_t turn;  // in the order of Enqueue; kept when it waits again
   };
   struct Limit {
     Dimension dimension;
     Mirror mirror;
-    bool configured_window;
   };
   struct InFlight {
     int64_t tokens;
+    uint64_t turn;
     BootTime since;
   };
   // The queue played forward.
@@ -123,22 +124,29 @@ class LimitGroup {
   static double Amount(Dimension dimension, int64_t tokens) {
     return dimension == Dimension::kRequests ? 1.0 : static_cast<double>(tokens);
   }
-  Limit* Find(Dimension dimension);
+  // The limit that the provider speaks of; a new one, full, where `window` shows that it is none of ours.
+  Limit* FindOrLearn(Dimension dimension, std::optional<int64_t> count, std::optional<Duration> window,
+                     LimitSource source);
   bool NeverFits(int64_t tokens) const;
   bool FitsNow(BootTime now, int64_t tokens) const;
   void LearnLimit(BootTime now, RequestId id, Dimension dimension, const DimensionHeaders& headers);
+  void Believe(BootTime now, const ServerHint& hint, int64_t tokens);
+  void LearnConcurrency(int64_t limit);
   void Pause(BootTime now, Duration wait);
-  // Out of in_flight_, its amounts returned where it took none.
-  std::optional<int64_t> Land(BootTime now, RequestId id, bool took_nothing);
+  // Out of in_flight_, its amounts returned where it took none; as the waiter that it was.
+  std::optional<Waiter> Land(BootTime now, RequestId id, bool took_nothing);
+  void WaitAgain(const Waiter& waiter);
 
   std::string name_;
   std::vector<Limit> limits_;
   std::optional<int64_t> concurrent_;
-  std::deque<Waiter> queue_;
+  LimitSource concurrent_source_ = LimitSource::kConfigured;
+  std::deque<Waiter> queue_;  // by turn
+  uint64_t next_turn_ = 0;
   std::map<RequestId, InFlight> in_flight_;
   bool learnt_ = false;
   BootTime paused_until_{};
-  int refusals_without_hint_ = 0;
+  int blind_pauses_ = 0;                               // in a row
   Duration mean_duration_ = std::chrono::seconds(10);  // of requests, for forecasts where concurrency binds
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace holdfast::quota {
 namespace {
@@ -32,11 +33,11 @@ void Mirror::Send(BootTime now, RequestId id, double amount) {
   const double used = gauge_->limit() - gauge_->Level(now);
   for (auto& [other, sent] : sent_) {
     unconfirmed += sent.confirmed ? 0 : sent.amount;
-    sent.returnable = std::min(sent.returnable, used);
+    sent.least_used = std::min(sent.least_used, used);
   }
   gauge_->Charge(now, amount);
   charged_ += amount;
-  sent_[id] = {now, amount, charged_, unconfirmed, amount, false, std::nullopt};
+  sent_[id] = {now, amount, charged_, unconfirmed, std::numeric_limits<double>::infinity(), false, std::nullopt};
 }
 
 void Mirror::Return(BootTime now, RequestId id) {
@@ -45,9 +46,10 @@ void Mirror::Return(BootTime now, RequestId id) {
   const Sent returned = found->second;
   for (auto& [other, sent] : sent_) {
     if (sent.charged_by_then > returned.charged_by_then) sent.charged_by_then -= returned.amount;
+    sent.least_used -= returned.amount;
   }
   charged_ -= returned.amount;
-  gauge_->Return(now, returned.at, returned.returnable);
+  gauge_->Return(now, returned.at, std::clamp(returned.least_used, 0.0, returned.amount));
   sent_.erase(found);
 }
 

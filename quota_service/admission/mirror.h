@@ -57,8 +57,9 @@ class Mirror {
     double amount;
     double charged_by_then;     // charged_, this one included
     double unconfirmed_before;  // amounts under way whose headers had not come
-    // What the level would gain without this one: a gauge that was full meanwhile has lost that refill.
-    double returnable;
+    // The least that was used before any later charge, those given back since left out. Without this request the gauge
+    // would have been full there and lost the refill beyond it, so no more than this comes back.
+    double least_used;
     bool confirmed = false;
     std::optional<double> remaining;  // as its headers told
   };

@@ -4,6 +4,13 @@
 #include <cmath>
 
 namespace holdfast::quota {
+namespace {
+
+// A request that takes longer than they did on average is expected to end this much later, for as long as it lasts: its
+// place is not free, so the wait for it is not zero.
+constexpr Duration kOverdue = std::chrono::seconds(1);
+
+}  // namespace
 
 LimitGroup::Simulation::Simulation(const LimitGroup& group, BootTime now) : group_(group), now_(now), time_(now) {
   for (const Limit& limit : group.limits_) {
@@ -11,7 +18,10 @@ LimitGroup::Simulation::Simulation(const LimitGroup& group, BootTime now) : grou
     const double level = gauge->Level(now);
     gauges_.push_back({limit.dimension, std::move(gauge), level, 0});
   }
-  for (const auto& [id, flight] : group.in_flight_) slots_.insert(std::max(now, flight.since + group.mean_duration_));
+  for (const auto& [id, flight] : group.in_flight_) {
+    const BootTime end = flight.since + group.mean_duration_;
+    slots_.insert(end > now ? end : now + kOverdue);
+  }
 }
 
 WaitEstimate LimitGroup::Simulation::Next(int64_t tokens) {
@@ -20,7 +30,7 @@ WaitEstimate LimitGroup::Simulation::Next(int64_t tokens) {
   estimate.requested = tokens;
   BootTime when = time_;
 
-  if (group_.paused_until_ > when) {
+  if (group_.paused_until_ > now_ && group_.paused_until_ >= when) {
     when = group_.paused_until_;
     estimate.reason = WaitEstimate::Reason::kPaused;
   }
@@ -42,7 +52,8 @@ WaitEstimate LimitGroup::Simulation::Next(int64_t tokens) {
     const BootTime fits = copy.gauge->WhenFits(time_, Amount(copy.dimension, tokens));
     // A limit that shrank while others wait: those that no longer fit are rejected before they get here.
     if (fits == BootTime::max()) continue;
-    if (fits > when || (fits == when && fits > now_ && binding == nullptr)) {
+    const bool explains = fits > time_ || estimate.reason == WaitEstimate::Reason::kNone;
+    if (fits > when || (fits == when && fits > now_ && explains && binding == nullptr)) {
       when = std::max(when, fits);
       binding = &copy;
     }

@@ -38,7 +38,7 @@ Attempt::Attempt(Loop& loop, UpstreamClient& client, const Account& account, Ups
       silence_(loop.NewTimer()),
       run_(loop.NewTimer()) {
   run_->ArmAt(loop_.Now() + account.run_timeout, [this, limit = account.run_timeout] {
-    FailTransport(fmt::format("the upstream did not finish within {}", FormatDuration(limit)));
+    TimeOut(fmt::format("the upstream did not finish within {}", FormatDuration(limit)));
   });
   WatchSilence();
   exchange_ = client.Start(std::move(request), this);
@@ -46,13 +46,14 @@ Attempt::Attempt(Loop& loop, UpstreamClient& client, const Account& account, Ups
 
 void Attempt::WatchSilence() {
   silence_->ArmAt(loop_.Now() + stall_timeout_, [this] {
-    FailTransport(fmt::format("the upstream sent no event for {}", FormatDuration(stall_timeout_)));
+    TimeOut(fmt::format("the upstream sent no event for {}", FormatDuration(stall_timeout_)));
   });
 }
 
 void Attempt::OnHeaders(int http_status, const HttpHeaders& headers) {
   if (mode_ != Mode::kAwaitingHeaders) return;
   result_.answered = true;
+  result_.arrived = true;
   http_status_ = http_status;
   headers_ = headers;
   mode_ = http_status == 200 && IsEventStream(headers) ? Mode::kEvents : Mode::kErrorBody;
@@ -79,6 +80,7 @@ void Attempt::OnEvents(std::string_view bytes) {
 }
 
 bool Attempt::Take(const Verdict& verdict) {
+  if (mode_ == Mode::kDraining) return true;  // abandoned while the tap passed something on
   if (verdict.usage) result_.usage = verdict.usage;
   if (verdict.cls == EventClass::kOutput && !result_.output) {
     result_.output = true;
@@ -107,8 +109,7 @@ void Attempt::OnDone(absl::Status transport) {
       exchange_.reset();
       return;
     case Mode::kErrorBody:
-      // A body that was cut off still says most of it.
-      Fail(ClassifyErrorResponse(http_status_, headers_, error_body_, loop_.WallNow()));
+      FailAsAnswered();
       return;
     case Mode::kAwaitingHeaders:
       FailTransport(transport.ok() ? "the upstream closed the connection without an answer"
@@ -131,8 +132,24 @@ void Attempt::OnDone(absl::Status transport) {
 }
 
 void Attempt::Fail(UpstreamFailure failure) {
+  if (mode_ == Mode::kDraining) return;
   result_.failure = std::move(failure);
-  End();
+  Abandon();
+  listener_->OnAttemptEnded(std::move(result_));
+}
+
+void Attempt::FailAsAnswered() {
+  // A body that was cut off still says most of it.
+  Fail(ClassifyErrorResponse(http_status_, headers_, error_body_, loop_.WallNow()));
+}
+
+void Attempt::TimeOut(std::string message) {
+  result_.arrived = true;
+  if (mode_ == Mode::kErrorBody) {
+    FailAsAnswered();
+  } else {
+    FailTransport(std::move(message));
+  }
 }
 
 void Attempt::FailTransport(std::string message) {
@@ -143,12 +160,11 @@ void Attempt::FailTransport(std::string message) {
   Fail(std::move(failure));
 }
 
-void Attempt::End() {
+void Attempt::Abandon() {
   mode_ = Mode::kDraining;
   silence_->Disarm();
   run_->Disarm();
   exchange_.reset();
-  listener_->OnAttemptEnded(std::move(result_));
 }
 
 }  // namespace holdfast::quota

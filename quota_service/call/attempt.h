@@ -18,6 +18,7 @@ struct AttemptResult {
   std::optional<UpstreamFailure> failure;  // absent: completed
   std::optional<TokenUsage> usage;
   bool answered = false;  // headers came
+  bool arrived = false;   // it may count at the upstream: headers came, or it had all the time to get there
   bool output = false;    // the tap passed something on
 };
 
@@ -37,6 +38,9 @@ class Attempt final : private UpstreamListener {
   Attempt(Loop& loop, UpstreamClient& client, const Account& account, UpstreamRequest request, std::unique_ptr<Tap> tap,
           Listener* listener);
 
+  // Lets go of the connection; the listener hears nothing more. Also from inside the listener's or the tap's methods.
+  void Abandon();
+
  private:
   enum class Mode { kAwaitingHeaders, kEvents, kErrorBody, kDraining };
 
@@ -50,7 +54,8 @@ class Attempt final : private UpstreamListener {
   void WatchSilence();
   void Fail(UpstreamFailure failure);
   void FailTransport(std::string message);
-  void End();
+  void FailAsAnswered();
+  void TimeOut(std::string message);
 
   Loop& loop_;
   Listener* listener_;

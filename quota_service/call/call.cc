@@ -10,6 +10,9 @@
 namespace holdfast::quota {
 namespace {
 
+// A ledger tells a newcomer at once, which is within 250 ms and a way there and back.
+constexpr Duration kFirstWord = std::chrono::seconds(1);
+
 std::string Words(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
 
 CallFailure::Kind KindOf(FailureClass cls) {
@@ -31,9 +34,10 @@ CallFailure::Kind KindOf(FailureClass cls) {
   return CallFailure::Kind::kBrokenOff;
 }
 
-// Whether a failed attempt counts at the provider's gate. Only what certainly never arrived is given back.
+// Whether a failed attempt counts at the provider's gate. Given back is what had no connection, or lost it before any
+// answer: nearly always it never arrived, and where it did, the next answer's headers correct the level.
 Settlement SettlementOf(const AttemptResult& result) {
-  return result.answered || result.output ? Settlement::kCharged : Settlement::kNotSent;
+  return result.arrived ? Settlement::kCharged : Settlement::kNotSent;
 }
 
 }  // namespace
@@ -66,9 +70,7 @@ Call::Call(CallServices services, Envelope envelope, Exchange* exchange)
       backoff_(services_.loop.NewTimer()),
       renewal_(services_.loop.NewTimer()) {}
 
-Call::~Call() {
-  if (ticket_ != 0) services_.ledger.Cancel(ticket_);
-}
+Call::~Call() { LeaveLedger(); }
 
 void Call::Start() {
   started_ = services_.loop.Now();
@@ -82,14 +84,24 @@ void Call::Enqueue() {
 }
 
 void Call::BeginWait(State state) {
-  const BootTime now = services_.loop.Now();
+  waited_ = WaitedSoFar();
+  wait_began_ = services_.loop.Now();
   state_ = state;
-  wait_began_ = now;
-  patience_->ArmAt(now + std::max(Duration::zero(), envelope_.max_wait - waited_), [this] {
-    std::optional<Duration> left;
-    if (last_estimate_) left = std::max(Duration::zero(), last_estimate_end_ - services_.loop.Now());
-    FailWaitTooLong(left);
-  });
+  out_of_patience_ = false;
+  last_estimate_.reset();
+  patience_->ArmAt(wait_began_ + std::max(Duration::zero(), WaitLeft()), [this] { OnPatienceEnded(); });
+}
+
+void Call::OnPatienceEnded() {
+  if (last_estimate_) {
+    FailWaitTooLong(std::max(Duration::zero(), last_estimate_end_ - services_.loop.Now()));
+  } else if (out_of_patience_) {
+    FailWaitTooLong(std::nullopt);
+  } else {
+    // The ledger's first word is on its way: a grant, or how long it would have been, which the caller is owed.
+    out_of_patience_ = true;
+    patience_->ArmAt(services_.loop.Now() + kFirstWord, [this] { OnPatienceEnded(); });
+  }
 }
 
 Duration Call::WaitedSoFar() const {
@@ -102,7 +114,8 @@ void Call::OnWaiting(const WaitEstimate& estimate) {
   last_estimate_end_ = services_.loop.Now() + estimate.wait;
   // Telling the truth early beats keeping the caller until its patience ends. What is only being learnt is not known
   // well enough.
-  if (estimate.reason != WaitEstimate::Reason::kLearning && WaitedSoFar() + estimate.wait > envelope_.max_wait) {
+  const bool known = estimate.reason != WaitEstimate::Reason::kLearning;
+  if (out_of_patience_ || (known && WaitedSoFar() + estimate.wait > envelope_.max_wait)) {
     FailWaitTooLong(estimate.wait);
     return;
   }
@@ -145,7 +158,7 @@ void Call::OnRejected(const absl::Status& status, int64_t largest) {
 void Call::OnGranted() {
   waited_ = WaitedSoFar();
   patience_->Disarm();
-  last_estimate_.reset();
+  settlement_ = Settlement::kNotSent;
   state_ = State::kSending;
   Send();
 }
@@ -171,9 +184,11 @@ void Call::Send() {
   sent_at_ = services_.loop.Now();
   if (attempts_ == 1) services_.retry_budget.Deposit(sent_at_);
   std::optional<double> error;
-  if (first_announced_) error = ToSeconds(waited_ - *first_announced_);
+  if (first_announced_) error = ToSeconds(waited_ - *std::exchange(first_announced_, std::nullopt));
   services_.observer.OnAdmitted(envelope_, waited_, error);
   exchange_->OnAdmitted(envelope_.route, attempts_, waited_);
+  if (finished()) return;
+  settlement_ = Settlement::kCharged;
   Attempt::Listener* listener = this;
   attempt_ = std::make_unique<Attempt>(services_.loop, services_.upstream, account, std::move(request),
                                        exchange_->NewTap(envelope_.route), listener);
@@ -193,9 +208,7 @@ void Call::OnAttemptHeaders(int http_status, const RateLimitHeaders& headers) {
 void Call::OnAttemptFirstOutput() { services_.observer.OnFirstOutput(envelope_, services_.loop.Now() - sent_at_); }
 
 void Call::OnAttemptEnded(AttemptResult result) {
-  renewal_->Disarm();
   if (!result.failure) {
-    services_.ledger.Settle(std::exchange(ticket_, 0), Settlement::kCharged);
     CallOutcome outcome;
     outcome.usage = result.usage;
     Finish(std::move(outcome));
@@ -204,22 +217,27 @@ void Call::OnAttemptEnded(AttemptResult result) {
   // This runs inside the attempt, which must not be destroyed before it returns to its caller: it ends itself and is
   // replaced later.
   const UpstreamFailure failure = *result.failure;
+  settlement_ = SettlementOf(result);
   if (!result.answered) services_.observer.OnResponse(envelope_, 0);
   services_.observer.OnAttemptFailed(envelope_, failure);
   Retry(failure, result);
 }
 
 void Call::Retry(const UpstreamFailure& failure, const AttemptResult& result) {
-  last_failure_ = failure;
+  const Duration waited = WaitedSoFar();
   const RetryDecision decision = BackoffOrStop({.failure = failure,
                                                 .attempt = failures_++,
                                                 .output_passed = result.output,
                                                 .can_restart = exchange_->can_restart(),
-                                                .waited = waited_,
+                                                .waited = waited,
                                                 .max_wait = envelope_.max_wait},
                                                services_.backoff, services_.random);
+  const bool refused = failure.cls == FailureClass::kRateLimited;
+  const bool again = refused && last_failure_ && last_failure_->cls == FailureClass::kRateLimited;
+  last_failure_ = failure;
+  // What the upstream says of its limits counts also where this call does not go on.
+  if (refused) Refuse(failure.hint, again);
   if (decision.kind == RetryKind::kStop) {
-    if (ticket_ != 0) services_.ledger.Settle(std::exchange(ticket_, 0), SettlementOf(result));
     if (decision.stop == StopReason::kWaitExhausted) {
       FailWaitTooLong(decision.after);
     } else {
@@ -228,39 +246,64 @@ void Call::Retry(const UpstreamFailure& failure, const AttemptResult& result) {
     return;
   }
   if (result.output) exchange_->OnRestarted(failure.message);
+  if (finished()) return;
   if (decision.kind == RetryKind::kHold) {
     BeginWait(State::kQueued);
-    services_.ledger.Refuse(ticket_, failure.hint);
     return;
   }
-  const BootTime now = services_.loop.Now();
-  const Duration budget =
-      services_.retry_budget.TryWithdraw(now) ? Duration::zero() : services_.retry_budget.UntilAvailable(now);
-  BackOff(std::max(decision.after, budget), SettlementOf(result));
+  const Duration wait = std::max(decision.after, UntilBudget());
+  if (wait > envelope_.max_wait - waited) {
+    FailWaitTooLong(wait);
+  } else {
+    BackOff(wait);
+  }
 }
 
-void Call::BackOff(Duration wait, Settlement settlement) {
+void Call::Refuse(ServerHint hint, bool again) {
+  // A server that names a moment and refuses again when it has come is believed less and less.
+  if (again && hint.retry_after) {
+    hint.retry_after = std::max(*hint.retry_after, FullJitter(services_.backoff, failures_ - 2, services_.random));
+  }
+  renewal_->Disarm();
+  services_.ledger.Refuse(ticket_, hint);
+}
+
+Duration Call::UntilBudget() const {
+  // Only what was sent upstream is sent there again.
+  return ticket_ == 0 ? Duration::zero() : services_.retry_budget.UntilAvailable(services_.loop.Now());
+}
+
+void Call::BackOff(Duration wait) {
   BeginWait(State::kBackingOff);
+  // The pause may use all patience up; what fits at its end is still sent.
+  patience_->Disarm();
+  backoff_->ArmAt(wait_began_ + wait, [this] { OnBackedOff(); });
   WaitEstimate estimate;
   estimate.wait = wait;
   estimate.requested = envelope_.charge;
   estimate.position = 1;
-  last_estimate_ = estimate;
-  last_estimate_end_ = services_.loop.Now() + wait;
-  if (WaitedSoFar() + wait > envelope_.max_wait) {
-    if (ticket_ != 0) services_.ledger.Settle(std::exchange(ticket_, 0), settlement);
-    FailWaitTooLong(wait);
+  Notify(WaitNotice::Reason::kBackoff, estimate);
+}
+
+void Call::OnBackedOff() {
+  if (ticket_ != 0 && !services_.retry_budget.TryWithdraw(services_.loop.Now())) {
+    // Others were faster. Jitter, so that not all of those who lost come back at once.
+    const Duration least = UntilBudget();
+    const Duration left = WaitLeft();
+    if (least > left) {
+      FailWaitTooLong(least);
+    } else {
+      BackOff(std::min(least + FullJitter(services_.backoff, failures_, services_.random), left));
+    }
     return;
   }
-  Notify(WaitNotice::Reason::kBackoff, estimate);
-  backoff_->ArmAt(services_.loop.Now() + wait, [this, settlement] {
-    state_ = State::kQueued;
-    if (ticket_ != 0) {
-      services_.ledger.Requeue(ticket_, settlement);
-    } else {
-      Enqueue();
-    }
-  });
+  renewal_->Disarm();
+  BeginWait(State::kQueued);
+  if (ticket_ != 0) {
+    services_.ledger.Requeue(ticket_, settlement_);
+  } else {
+    Enqueue();
+  }
 }
 
 void Call::Stop(const UpstreamFailure& upstream) {
@@ -298,20 +341,23 @@ void Call::FinishFailed(CallFailure failure) {
   Finish(std::move(outcome));
 }
 
+void Call::LeaveLedger() {
+  if (ticket_ == 0) return;
+  // A grant ends with what became of its request, a place in the queue without a trace: each call is about one of them
+  // and ignored by the other.
+  services_.ledger.Settle(ticket_, settlement_);
+  services_.ledger.Cancel(std::exchange(ticket_, 0));
+}
+
 void Call::Finish(CallOutcome outcome) {
   if (finished()) return;
   waited_ = WaitedSoFar();
-  const bool under_way = state_ == State::kSending;
   state_ = State::kFinished;
   patience_->Disarm();
   backoff_->Disarm();
   renewal_->Disarm();
-  if (ticket_ != 0) {
-    // A request that was sent is charged, also when nobody waits for its answer any more.
-    if (under_way) services_.ledger.Settle(ticket_, Settlement::kCharged);
-    services_.ledger.Cancel(std::exchange(ticket_, 0));
-  }
-  if (outcome.failure) attempt_.reset();
+  LeaveLedger();
+  if (outcome.failure && attempt_) attempt_->Abandon();
   outcome.waited = waited_;
   outcome.attempts = attempts_;
   services_.observer.OnFinished(envelope_, outcome, services_.loop.Now() - started_);

@@ -34,6 +34,8 @@ struct CallServices {
 //     └───────────────────┤
 //   backing off ◀─────────┘ overloaded or broken: backoff, then the front of the queue
 //
+// While it backs off it keeps its grant, and with it its place before those who came later.
+//
 // It knows neither JSON nor proto, nor whether anybody reads. On the loop.
 class Call final : private LedgerClient, private Attempt::Listener {
  public:
@@ -42,7 +44,8 @@ class Call final : private LedgerClient, private Attempt::Listener {
   ~Call() override;
 
   void Start();
-  // Ends it as cancelled; a call that has finished stays as it is.
+  // Ends it as cancelled; a call that has finished stays as it is. Also from inside the exchange's methods and its
+  // tap's.
   void Cancel(std::string why);
 
   const Envelope& envelope() const { return envelope_; }
@@ -60,15 +63,24 @@ class Call final : private LedgerClient, private Attempt::Listener {
   void OnAttemptEnded(AttemptResult result) override;
 
   void Enqueue();
+  // What was waited so far is added up; from now on it waits as `state` says.
   void BeginWait(State state);
+  void OnPatienceEnded();
   Duration WaitedSoFar() const;
+  Duration WaitLeft() const { return envelope_.max_wait - WaitedSoFar(); }
   void Send();
   void Retry(const UpstreamFailure& failure, const AttemptResult& result);
-  void BackOff(Duration wait, Settlement settlement);
+  void Refuse(ServerHint hint, bool again);
+  // Until the retry budget has room for this call.
+  Duration UntilBudget() const;
+  // `wait` is at most what is left of max_wait.
+  void BackOff(Duration wait);
+  void OnBackedOff();
   void Stop(const UpstreamFailure& failure);
   void FailWaitTooLong(std::optional<Duration> retry_after);
   void Notify(WaitNotice::Reason reason, const WaitEstimate& estimate);
   void Renew();
+  void LeaveLedger();
   void Finish(CallOutcome outcome);
   void FinishFailed(CallFailure failure);
 
@@ -77,6 +89,7 @@ class Call final : private LedgerClient, private Attempt::Listener {
   Exchange* exchange_;
   State state_ = State::kNew;
   Ledger::Ticket ticket_ = 0;
+  Settlement settlement_ = Settlement::kNotSent;  // of the grant that it has, if it ended now
   std::unique_ptr<Attempt> attempt_;
 
   BootTime started_{};
@@ -88,7 +101,8 @@ class Call final : private LedgerClient, private Attempt::Listener {
   std::optional<UpstreamFailure> last_failure_;
   std::optional<WaitEstimate> last_estimate_;
   BootTime last_estimate_end_{};
-  std::optional<Duration> first_announced_;
+  bool out_of_patience_ = false;  // and waits only for the first word of the ledger
+  std::optional<Duration> first_announced_;  // since the last sending
 
   std::unique_ptr<Loop::Timer> patience_;  // until max_wait is used up
   std::unique_ptr<Loop::Timer> backoff_;

@@ -29,6 +29,7 @@ template <typename ExchangeT>
 class Registry {
  public:
   Registry(CallServices services, RegistryBounds bounds) : services_(std::move(services)), bounds_(bounds) {}
+  ~Registry() { *alive_ = false; }
 
   // The call of this key, begun now where there is none. ALREADY_EXISTS: the same key with another digest.
   // The reader keeps the exchange, and the call running, until Detach.
@@ -60,7 +61,10 @@ class Registry {
     const Key key{tenant, call_id};
     const auto found = entries_.find(key);
     if (found == entries_.end() || found->second->exchange.get() != exchange || --found->second->readers > 0) return;
-    if (found->second->call->finished()) return;
+    if (found->second->kept) {
+      Shrink();
+      return;
+    }
     found->second->abandoned->ArmAt(services_.loop.Now() + bounds_.without_reader, [this, key] {
       if (const auto entry = entries_.find(key); entry != entries_.end())
         entry->second->call->Cancel("nobody reads this call");
@@ -79,6 +83,9 @@ class Registry {
 
  private:
   using Key = std::pair<std::string, std::string>;
+
+  // About what a finished call costs beside what its exchange retains: the call, its timers, its names.
+  static constexpr size_t kEntryBytes = 4096;
 
   struct Entry {
     std::shared_ptr<ExchangeT> exchange;
@@ -101,11 +108,13 @@ class Registry {
       return;
     }
     entry.kept = true;
-    entry.bytes = entry.exchange->retained_bytes();
+    entry.bytes = entry.exchange->retained_bytes() + kEntryBytes;
     kept_bytes_ += entry.bytes;
     finished_.push_back(key);
     entry.place = std::prev(finished_.end());
-    services_.loop.Post([this] { Shrink(); });
+    services_.loop.Post([this, alive = alive_] {
+      if (*alive) Shrink();
+    });
   }
 
   void Touch(const Key& key, Entry& entry) {
@@ -133,6 +142,8 @@ class Registry {
   std::map<Key, std::unique_ptr<Entry>> entries_;
   std::list<Key> finished_;  // least recently used first
   size_t kept_bytes_ = 0;
+  // Posted tasks outlive the registry in the loop's queue; they hold this and find it empty.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace holdfast::quota

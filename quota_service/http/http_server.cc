@@ -38,6 +38,11 @@ Response Answer(const Request& request, http::status status, std::string text) {
   return response;
 }
 
+// Of errors in what the peer sent, as opposed to those of the connection.
+const boost::system::error_category& UnreadableCategory() {
+  return make_error_code(http::error::bad_method).category();
+}
+
 }  // namespace
 
 struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
@@ -64,9 +69,13 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
       http::request_parser<http::empty_body> parser;
       parser.header_limit(kMostHeaderBytes);
       stream.expires_after(kIdle);
-      co_await http::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
-      if (error) break;
-      const Response response = Route(parser.get());
+      co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+      const bool unreadable = error.category() == UnreadableCategory() && error != http::error::end_of_stream;
+      if (error && !unreadable) break;
+      Response response =
+          unreadable ? Answer({}, http::status::bad_request, "this is not an HTTP request\n") : Route(parser.get());
+      // A body is not read, so nothing can follow it.
+      if (unreadable || !parser.is_done()) response.keep_alive(false);
       co_await http::async_write(stream, response, asio::redirect_error(asio::use_awaitable, error));
       if (error || !response.keep_alive()) break;
     }

@@ -25,9 +25,9 @@ struct InProcessLedger::Group {
   std::unique_ptr<Loop::Timer> expiry;
   std::map<Ticket, Place*> places;
   BootTime last_forecast = BootTime::min();
+  BootTime next_forecast = BootTime::max();  // when the timer will ring; max: it is not armed
   bool configured = false;
   bool wake_posted = false;
-  bool forecast_armed = false;
   bool expiry_armed = false;
 };
 
@@ -45,8 +45,9 @@ InProcessLedger::~InProcessLedger() { *alive_ = false; }
 InProcessLedger::Group& InProcessLedger::GroupOf(const std::string& name) {
   if (const auto found = groups_.find(name); found != groups_.end()) return *found->second;
   if (groups_.size() >= kMostGroups) {
-    std::erase_if(groups_, [](const auto& entry) {
-      return !entry.second->configured && !entry.second->wake_posted && entry.second->places.empty();
+    // Later: this may run inside a callback of a group that has just lost its last place.
+    loop_.Post([this, alive = alive_] {
+      if (*alive) ForgetIdleGroups();
     });
   }
   LimitGroupOptions options;
@@ -54,9 +55,26 @@ InProcessLedger::Group& InProcessLedger::GroupOf(const std::string& name) {
   return *groups_.emplace(name, std::make_unique<Group>(std::move(options), loop_)).first->second;
 }
 
+void InProcessLedger::ForgetIdleGroups() {
+  std::erase_if(groups_, [](const auto& entry) {
+    return !entry.second->configured && !entry.second->wake_posted && entry.second->places.empty();
+  });
+}
+
 InProcessLedger::Place* InProcessLedger::Granted(Ticket ticket) {
   const auto found = places_.find(ticket);
-  return found != places_.end() && found->second.granted ? &found->second : nullptr;
+  return found != places_.end() && found->second.stage == Stage::kGranted ? &found->second : nullptr;
+}
+
+bool InProcessLedger::WaitAfterExpiry(Ticket ticket) {
+  const auto found = places_.find(ticket);
+  if (found == places_.end() || found->second.stage != Stage::kExpired) return false;
+  Place& place = found->second;
+  place.stage = Stage::kWaiting;
+  place.announcer = Announcer();
+  place.group->limits.Enqueue(loop_.Now(), ticket, place.tokens);
+  Wake(*place.group);
+  return true;
 }
 
 Ledger::Ticket InProcessLedger::Enqueue(Demand demand, LedgerClient* client) {
@@ -65,6 +83,7 @@ Ledger::Ticket InProcessLedger::Enqueue(Demand demand, LedgerClient* client) {
   Place& place = places_[ticket];
   place.group = &group;
   place.client = client;
+  place.tokens = demand.tokens;
   group.places[ticket] = &place;
   group.limits.Enqueue(loop_.Now(), ticket, demand.tokens);
   Wake(group);
@@ -75,10 +94,10 @@ void InProcessLedger::Cancel(Ticket ticket) {
   const auto found = places_.find(ticket);
   if (found == places_.end()) return;
   Group& group = *found->second.group;
-  if (found->second.granted) {
-    group.limits.Settle(loop_.Now(), ticket, Settlement::kNotSent);
-  } else {
+  if (found->second.stage == Stage::kWaiting) {
     group.limits.Leave(ticket);
+  } else {
+    group.limits.Settle(loop_.Now(), ticket, Settlement::kNotSent);
   }
   group.places.erase(ticket);
   places_.erase(found);
@@ -97,8 +116,9 @@ void InProcessLedger::Calibrate(Ticket ticket, const RateLimitHeaders& headers) 
 }
 
 void InProcessLedger::Refuse(Ticket ticket, const ServerHint& hint) {
+  if (WaitAfterExpiry(ticket)) return;
   if (Place* place = Granted(ticket)) {
-    place->granted = false;
+    place->stage = Stage::kWaiting;
     place->announcer = Announcer();
     place->group->limits.Refuse(loop_.Now(), ticket, hint);
     Wake(*place->group);
@@ -106,8 +126,9 @@ void InProcessLedger::Refuse(Ticket ticket, const ServerHint& hint) {
 }
 
 void InProcessLedger::Requeue(Ticket ticket, Settlement settlement) {
+  if (WaitAfterExpiry(ticket)) return;
   if (Place* place = Granted(ticket)) {
-    place->granted = false;
+    place->stage = Stage::kWaiting;
     place->announcer = Announcer();
     place->group->limits.Requeue(loop_.Now(), ticket, settlement);
     Wake(*place->group);
@@ -115,13 +136,13 @@ void InProcessLedger::Requeue(Ticket ticket, Settlement settlement) {
 }
 
 void InProcessLedger::Settle(Ticket ticket, Settlement settlement) {
-  if (Place* place = Granted(ticket)) {
-    Group& group = *place->group;
-    group.limits.Settle(loop_.Now(), ticket, settlement);
-    group.places.erase(ticket);
-    places_.erase(ticket);
-    Wake(group);
-  }
+  const auto found = places_.find(ticket);
+  if (found == places_.end() || found->second.stage == Stage::kWaiting) return;
+  Group& group = *found->second.group;
+  group.limits.Settle(loop_.Now(), ticket, settlement);
+  group.places.erase(ticket);
+  places_.erase(found);
+  Wake(group);
 }
 
 void InProcessLedger::Wake(Group& group) {
@@ -142,7 +163,7 @@ void InProcessLedger::Serve(Group& group) {
   // A client may cancel any ticket from inside its callback, so each is looked up again.
   for (const Ticket ticket : decision.granted) {
     Place& place = places_.at(ticket);
-    place.granted = true;
+    place.stage = Stage::kGranted;
     place.expires = now + kGrantLifetime;
   }
   for (const Ticket ticket : decision.rejected) {
@@ -157,8 +178,7 @@ void InProcessLedger::Serve(Group& group) {
         largest);
   }
   for (const Ticket ticket : decision.granted) {
-    if (const auto found = places_.find(ticket); found != places_.end() && found->second.granted)
-      found->second.client->OnGranted();
+    if (const Place* place = Granted(ticket)) place->client->OnGranted();
   }
 
   if (const auto next = group.limits.NextAdmission(now)) {
@@ -171,16 +191,20 @@ void InProcessLedger::Serve(Group& group) {
     group.expiry->ArmAt(now + kExpiryCheck, [this, &group] { Expire(group); });
   }
   if (group.limits.queued() == 0) return;
-  const BootTime forecast_at = group.last_forecast == BootTime::min() ? now : group.last_forecast + kForecastInterval;
-  if (forecast_at <= now) {
+  if (group.last_forecast == BootTime::min() || group.last_forecast + kForecastInterval <= now) {
     Tell(group);
-  } else if (!group.forecast_armed) {
-    group.forecast_armed = true;
-    group.forecast->ArmAt(forecast_at, [this, &group] {
-      group.forecast_armed = false;
-      Tell(group);
-    });
+  } else {
+    TellAt(group, group.last_forecast + kForecastInterval);
   }
+}
+
+void InProcessLedger::TellAt(Group& group, BootTime when) {
+  if (group.next_forecast <= when) return;
+  group.next_forecast = when;
+  group.forecast->ArmAt(when, [this, &group] {
+    group.next_forecast = BootTime::max();
+    Tell(group);
+  });
 }
 
 void InProcessLedger::Tell(Group& group) {
@@ -189,7 +213,7 @@ void InProcessLedger::Tell(Group& group) {
   bool pending = false;
   for (const auto& [ticket, estimate] : group.limits.Forecast(now)) {
     const auto found = places_.find(ticket);
-    if (found == places_.end() || found->second.granted) continue;
+    if (found == places_.end() || found->second.stage != Stage::kWaiting) continue;
     if (estimate.reason == WaitEstimate::Reason::kNone) continue;
     if (found->second.announcer.ShouldTell(now, estimate)) {
       found->second.client->OnWaiting(estimate);
@@ -198,26 +222,16 @@ void InProcessLedger::Tell(Group& group) {
     }
   }
   // Someone was told less than a second ago; what has changed since is told when the second is over.
-  if (pending && !group.forecast_armed) {
-    group.forecast_armed = true;
-    group.forecast->ArmAt(now + std::chrono::seconds(1), [this, &group] {
-      group.forecast_armed = false;
-      if (group.limits.queued() > 0) Tell(group);
-    });
-  }
+  if (pending) TellAt(group, now + std::chrono::seconds(1));
 }
 
 void InProcessLedger::Expire(Group& group) {
   const BootTime now = loop_.Now();
   group.expiry_armed = false;
-  std::vector<Ticket> expired;
   for (const auto& [ticket, place] : group.places) {
-    if (place->granted && place->expires <= now) expired.push_back(ticket);
-  }
-  for (const Ticket ticket : expired) {
+    if (place->stage != Stage::kGranted || place->expires > now) continue;
+    place->stage = Stage::kExpired;
     group.limits.Settle(now, ticket, Settlement::kCharged);
-    group.places.erase(ticket);
-    places_.erase(ticket);
   }
   Serve(group);
 }

@@ -31,20 +31,26 @@ class InProcessLedger final : public Ledger {
 
  private:
   struct Group;
+  enum class Stage { kWaiting, kGranted, kExpired };
   struct Place {
-    Group* group;
-    LedgerClient* client;
-    bool granted = false;
+    Group* group = nullptr;
+    LedgerClient* client = nullptr;
+    int64_t tokens = 0;
+    Stage stage = Stage::kWaiting;
     BootTime expires{};  // of the grant
     Announcer announcer;
   };
 
   Group& GroupOf(const std::string& name);
+  void ForgetIdleGroups();
   Place* Granted(Ticket ticket);
+  // The place of a grant that has expired begins anew; false: it is another kind of place, or none.
+  bool WaitAfterExpiry(Ticket ticket);
   // Soon, once: whoever fits is granted, waiters are told, the timers are set.
   void Wake(Group& group);
   void Serve(Group& group);
   void Tell(Group& group);
+  void TellAt(Group& group, BootTime when);
   void Expire(Group& group);
 
   Loop& loop_;

@@ -27,8 +27,8 @@ class LedgerClient {
   virtual ~LedgerClient() = default;
   // Send now. The grant expires after Ledger::kGrantLifetime unless renewed.
   virtual void OnGranted() = 0;
-  // Still waiting; the first time at once, then when the position changes or the end moves by a tenth, at most once a
-  // second.
+  // Still waiting; the first time at once (within 250 ms), then when the position changes or the end moves by a tenth,
+  // at most once a second.
   virtual void OnWaiting(const WaitEstimate& estimate) = 0;
   // Out of the queue. FAILED_PRECONDITION: larger than a limit (`largest` says what fits). UNAVAILABLE: the ledger
   // cannot be reached; enqueue again later.
@@ -65,7 +65,8 @@ class Ledger {
   // The waiter leaves, or the grant goes back unused.
   virtual void Cancel(Ticket ticket) = 0;
 
-  // The rest is about granted tickets; others are ignored.
+  // The rest is about granted tickets; others are ignored. Of a grant that has expired, which counts as charged, the
+  // ticket stays until Cancel or Settle: Refuse and Requeue find it.
   virtual void Renew(Ticket ticket) = 0;
   // What the headers of its answer said.
   virtual void Calibrate(Ticket ticket, const RateLimitHeaders& headers) = 0;

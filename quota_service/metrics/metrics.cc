@@ -1,6 +1,10 @@
 #include "quota_service/metrics/metrics.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
+#include <vector>
 
 namespace holdfast::quota {
 namespace {
@@ -86,18 +90,31 @@ prometheus::Labels Metrics::GenAiLabels(const Envelope& envelope) const {
 }
 
 void Metrics::SetGroups(const std::vector<GroupState>& groups) {
+  std::map<std::pair<prometheus::Family<prometheus::Gauge>*, prometheus::Labels>, double> values;
   for (const GroupState& group : groups) {
     const size_t slash = group.name.find('/');
     const std::string family = group.name.substr(slash + 1);
     const prometheus::Labels labels = {{"upstream", group.name.substr(0, slash)},
                                        {"model", family == "*" ? family : ModelLabel(family)}};
-    queue_depth_.Add(labels).Set(static_cast<double>(group.queued));
+    values[{&queue_depth_, labels}] += static_cast<double>(group.queued);
     for (const LimitGroup::Level& level : group.levels) {
       if (level.dimension != Dimension::kTokens) continue;
-      limit_tokens_.Add(labels).Set(static_cast<double>(level.limit));
-      remaining_tokens_.Add(labels).Set(static_cast<double>(level.remaining));
+      values[{&limit_tokens_, labels}] += static_cast<double>(level.limit);
+      values[{&remaining_tokens_, labels}] += static_cast<double>(level.remaining);
     }
   }
+  std::set<prometheus::Gauge*> published;
+  for (const auto& [where, value] : values) {
+    prometheus::Gauge& gauge = where.first->Add(where.second);
+    gauge.Set(value);
+    published.insert(&gauge);
+  }
+  // A model that has got a label of its own, or a group that was forgotten, leaves nothing behind.
+  for (prometheus::Gauge* gauge : published_) {
+    if (published.contains(gauge)) continue;
+    for (auto* family : {&queue_depth_, &limit_tokens_, &remaining_tokens_}) family->Remove(gauge);
+  }
+  published_ = std::move(published);
 }
 
 void Metrics::OnAdmitted(const Envelope& envelope, Duration waited, std::optional<double> error) {
@@ -146,7 +163,7 @@ void Metrics::OnFinished(const Envelope& envelope, const CallOutcome& outcome, D
   const auto histogram = [&](const char* type, int64_t tokens) {
     prometheus::Labels by_type = GenAiLabels(envelope);
     by_type["gen_ai_token_type"] = type;
-    gen_ai_tokens_.Add(by_type, kTokenBuckets).Observe(static_cast<double>(tokens));
+    gen_ai_tokens_.Add(by_type, kTokenBuckets).Observe(static_cast<double>(std::max<int64_t>(0, tokens)));
   };
   histogram("input", outcome.usage->input);
   histogram("output", outcome.usage->output);

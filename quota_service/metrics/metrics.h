@@ -25,7 +25,7 @@ class Metrics final : public CallObserver {
 
   std::shared_ptr<prometheus::Registry> registry() const { return registry_; }
 
-  // The state of the limits; called now and then.
+  // The state of the limits; called now and then, and replaces the state before. Models that share a label add up.
   void SetGroups(const std::vector<GroupState>& groups);
 
   void OnAdmitted(const Envelope& envelope, Duration waited, std::optional<double> error) override;
@@ -42,6 +42,7 @@ class Metrics final : public CallObserver {
 
   std::function<bool(const std::string&)> knows_model_;
   std::set<std::string> answered_;
+  std::set<prometheus::Gauge*> published_;  // of groups, by the last SetGroups
   std::shared_ptr<prometheus::Registry> registry_;
   prometheus::Family<prometheus::Counter>& tokens_;
   prometheus::Family<prometheus::Counter>& calls_;

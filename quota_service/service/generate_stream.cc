@@ -61,7 +61,10 @@ void GenerateStream::OnProgress() {
 void GenerateStream::OnReplaced() { End({grpc::StatusCode::ABORTED, "another reader attached to this call"}); }
 
 void GenerateStream::OnShutdown() {
-  if (!running_) End({grpc::StatusCode::UNAVAILABLE, "shutting down; attach again"});
+  if (stream_ == nullptr || running_) return;
+  End({grpc::StatusCode::UNAVAILABLE, "shutting down; attach again"});
+  // Its turn must not come in this process: the answer would be paid for here, and again in the next one.
+  registry_.Cancel(tenant_, call_id_);
 }
 
 void GenerateStream::End(grpc::Status status) {

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "common/base/random_id.h"
+#include "common/prompt/prompt_characters.h"
 #include "common/rpc/server.h"
 #include "common/rpc/status.h"
 #include "common/rpc/unary.h"
-#include "common/prompt/prompt_characters.h"
 #include "quota_service/provider/dialect.h"
 #include "quota_service/provider/profile.h"
 #include "quota_service/service/validate.h"
@@ -192,7 +192,7 @@ grpc::ServerWriteReactor<v1::WatchStatusResponse>* QuotaServiceImpl::WatchStatus
     const auto caller = authenticator_.Authenticate(token);
     if (!caller.ok()) return stream->Finish(ToGrpc(caller.status()));
     if (shutting_down_) return stream->Finish({grpc::StatusCode::UNAVAILABLE, "shutting down"});
-    watches_[stream] = loop_.NewTimer();
+    watches_[stream].timer = loop_.NewTimer();
     stream->set_on_closed([this, stream] { watches_.erase(stream); });
     SendStatus(stream);
   });
@@ -203,7 +203,6 @@ void QuotaServiceImpl::SendStatus(StatusStream* stream) {
     const auto watch = watches_.find(stream);
     if (watch == watches_.end()) return;
     v1::WatchStatusResponse status;
-    FillTimestamp(loop_.WallNow(), status.mutable_time());
     for (const auto& account : router_.accounts()) {
       v1::UpstreamStatus* upstream = status.add_upstreams();
       upstream->set_name(account->name);
@@ -218,15 +217,20 @@ void QuotaServiceImpl::SendStatus(StatusStream* stream) {
       }
     }
     // A client that does not read gets the newest state when it does, not every one that there was.
-    if (stream->queued_bytes() == 0) stream->Write(std::move(status));
-    watch->second->ArmAt(loop_.Now() + kStatusInterval, [this, stream] { SendStatus(stream); });
+    std::string now = status.SerializeAsString();
+    if (stream->queued_bytes() == 0 && now != watch->second.last) {
+      watch->second.last = std::move(now);
+      FillTimestamp(loop_.WallNow(), status.mutable_time());
+      stream->Write(std::move(status));
+    }
+    watch->second.timer->ArmAt(loop_.Now() + kStatusInterval, [this, stream] { SendStatus(stream); });
   });
 }
 
 void QuotaServiceImpl::BeginShutdown() {
   shutting_down_ = true;
   for (auto& [raw, stream] : streams_) raw->OnShutdown();
-  for (auto& [stream, timer] : watches_) stream->Finish({grpc::StatusCode::UNAVAILABLE, "shutting down"});
+  for (auto& [stream, watch] : watches_) stream->Finish({grpc::StatusCode::UNAVAILABLE, "shutting down"});
   watches_.clear();
 }
 

@@ -40,6 +40,10 @@ class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
 
  private:
   using StatusStream = ServerStream<v1::WatchStatusResponse>;
+  struct Watch {
+    std::unique_ptr<Loop::Timer> timer;
+    std::string last;  // what it was told, without the time
+  };
 
   void OnGenerate(ServerStream<v1::GenerateEvent>* stream, const std::string& token, v1::GenerateRequest request);
   void SendStatus(StatusStream* stream);
@@ -52,7 +56,7 @@ class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
   const Authenticator& authenticator_;
   bool shutting_down_ = false;
   std::map<GenerateStream*, std::unique_ptr<GenerateStream>> streams_;
-  std::map<StatusStream*, std::unique_ptr<Loop::Timer>> watches_;
+  std::map<StatusStream*, Watch> watches_;
 };
 
 }  // namespace holdfast::quota

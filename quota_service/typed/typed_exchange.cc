@@ -49,7 +49,7 @@ TypedExchange::TypedExchange(v1::GenerateRequest request, const Dialect& dialect
 
 void TypedExchange::SetReader(EventReader* reader) {
   EventReader* previous = std::exchange(reader_, reader);
-  if (previous != nullptr && reader != nullptr) previous->OnReplaced();
+  if (previous != nullptr && reader != nullptr && previous != reader) previous->OnReplaced();
 }
 
 absl::StatusOr<RequestBody> TypedExchange::BuildBody(const Route& route) {
@@ -64,6 +64,7 @@ std::unique_ptr<Tap> TypedExchange::NewTap(const Route& route) {
     if (event.has_completed()) {
       completed_ = std::make_unique<v1::GenerateEvent>(std::move(event));
     } else {
+      passed_on_ = true;
       Emit(std::move(event));
     }
   });
@@ -82,6 +83,9 @@ void TypedExchange::OnWaiting(const WaitNotice& notice) {
 }
 
 void TypedExchange::OnAdmitted(const Route& route, int attempt, Duration waited) {
+  // A tap may pass items on and fail with one and the same event. The call takes that for a failure before output, but
+  // they are void all the same.
+  if (passed_on_) OnRestarted("the upstream's answer could not be read to its end");
   v1::GenerateEvent event;
   event.mutable_admitted()->set_upstream(route.account->name);
   event.mutable_admitted()->set_attempt(attempt);
@@ -90,6 +94,7 @@ void TypedExchange::OnAdmitted(const Route& route, int attempt, Duration waited)
 }
 
 void TypedExchange::OnRestarted(const std::string& cause) {
+  passed_on_ = false;
   v1::GenerateEvent event;
   event.mutable_restarted()->set_cause(cause);
   Emit(std::move(event));
@@ -97,6 +102,8 @@ void TypedExchange::OnRestarted(const std::string& cause) {
 
 void TypedExchange::OnFinished(const CallOutcome& outcome) {
   end_ = std::make_unique<CallEnd>();
+  // A kept call answers from its events; its request may be far larger than they are.
+  request_ = v1::GenerateRequest();
   if (outcome.failure) {
     end_->failure = *outcome.failure;
   } else {

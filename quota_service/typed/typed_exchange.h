@@ -38,7 +38,8 @@ class TypedExchange final : public Exchange {
   const EventHistory& history() const { return history_; }
   // Null while it runs.
   const CallEnd* end() const { return end_.get(); }
-  size_t retained_bytes() const { return history_.bytes(); }
+  // Its events, and while it runs its request.
+  size_t retained_bytes() const { return history_.bytes() + request_.ByteSizeLong(); }
   void set_on_finished(std::function<void(bool)> on_finished) { on_finished_ = std::move(on_finished); }
 
   absl::StatusOr<RequestBody> BuildBody(const Route& route) override;
@@ -56,6 +57,7 @@ class TypedExchange final : public Exchange {
   const Dialect& dialect_;
   EventHistory history_;
   EventReader* reader_ = nullptr;
+  bool passed_on_ = false;  // deltas or items, by the attempt that runs or ran last
   std::unique_ptr<CallEnd> end_;
   // Held back until the call has settled, so that it can say how long it waited.
   std::unique_ptr<v1::GenerateEvent> completed_;

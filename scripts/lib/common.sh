@@ -5,6 +5,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 say() { printf '\n\033[1m%s\033[0m\n' "$*" | if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# Clones of the repository share what ccache has, wherever they lie.
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=true
+
 build_packages=(
   ca-certificates cmake ninja-build g++ ccache mold pkg-config
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev

@@ -36,6 +36,9 @@ class SimulatedLoop final : public Loop {
 
   size_t armed_timers() const { return armed_.size(); }
 
+  // The machine is suspended: time passes and nothing runs. What is overdue runs at the next of the calls above.
+  void Suspend(Duration how_long) { StepTo(now_ + how_long); }
+
   // Moves the wall clock alone, as an administrator or NTP does.
   void JumpWall(Duration by) { wall_now_ += std::chrono::duration_cast<WallTime::duration>(by); }
 

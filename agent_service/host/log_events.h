@@ -1,0 +1,27 @@
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <string>
+#include <vector>
+
+#include "agent_service/session/session_state.h"
+#include "common/base/clock.h"
+#include "holdfast/agent/v1/agent.pb.h"
+
+namespace holdfast::agent {
+
+// What is written into the log about what happened. Sequence and time are set when it is committed.
+
+// The turn that begins at `sequence`. Its id is new even where a deleted session had the same name: quota_service keeps
+// answered calls by an id that is derived from it.
+v1::SessionEvent TurnStartedEvent(v1::SubmitTurnRequest request, int64_t sequence, const std::string& model,
+                                  Duration default_max_wait);
+v1::SessionEvent ToolResultEvent(const TurnState& turn, v1::SubmitToolResultRequest request);
+v1::SessionEvent WaitNotedEvent(const v1::ModelCallStarted& call, const quota::v1::Wait& wait);
+v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, std::vector<quota::v1::Item> items,
+                                    const quota::v1::Completed& completed);
+// Reads the details of `status`; never_fits is FAILED_PRECONDITION with a limit that was violated.
+v1::SessionEvent TurnFailedEvent(const TurnState& turn, const grpc::Status& status);
+
+}  // namespace holdfast::agent

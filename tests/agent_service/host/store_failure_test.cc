@@ -1,0 +1,180 @@
+#include "agent_service/host/log_row.h"
+#include "tests/agent_service/host/host_test_base.h"
+#include "tests/agent_service/session/event_samples.h"
+
+namespace holdfast::agent {
+namespace {
+
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+const absl::Status kDiskFull = absl::ResourceExhaustedError("disk full");
+
+// The store does not take an event.
+class HostStoreFailure : public HostTest {
+ protected:
+  // What another writer would add.
+  void AppendFromElsewhere(const std::string& id, int64_t after) {
+    AppendRequest append;
+    append.session.tenant = "team";
+    append.session.session_id = id;
+    append.session.running = true;
+    append.session.summary = Summary(id).SerializeAsString();
+    append.expected_sequence = after;
+    append.generation = 1;
+    append.events.push_back(RowOfEvent(FutureEvent(), loop_.WallNow()));
+    Answer<absl::StatusOr<int64_t>> appended;
+    store_.Append(std::move(append), appended.Callback());
+    loop_.RunUntilIdle();
+    ASSERT_TRUE(appended->ok()) << appended->status();
+  }
+};
+
+TEST_F(HostStoreFailure, AnAnswerIsTriedAgainUntilItIsCommittedOnce) {
+  const std::string id = CreateSession();
+  Submit(id);
+  store_.FailNextAppends(3, kDiskFull);
+  AnswerCall({Said("hi")});
+  loop_.Advance(seconds(2));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+  EXPECT_EQ(host_->active(), 1U);
+  loop_.Advance(seconds(2));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "completed"));
+  EXPECT_THAT(quota_.requests(), SizeIs(1));
+}
+
+TEST_F(HostStoreFailure, WhatIsAskedMeanwhileComesAfterTheAnswer) {
+  const std::string id = CreateSession();
+  Submit(id);
+  store_.FailNextAppends(2, kDiskFull);
+  AnswerCall({Asked("c1")});
+  const ResultAnswer result = SubmitResult(id, "c1");
+  const TurnAnswer busy = Submit(id, Turn("k2"));
+  EXPECT_FALSE(result.has_value());
+  loop_.Advance(seconds(3));
+  EXPECT_TRUE((*result)->accepted());
+  EXPECT_TRUE(absl::IsAborted(busy->status()));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "result c1", "call 2"));
+}
+
+TEST_F(HostStoreFailure, OfASubmittedTurnReachesTheCallerAndLeavesTheSessionIdle) {
+  const std::string id = CreateSession();
+  store_.FailNextAppends(1, kDiskFull);
+  const TurnAnswer failed = Submit(id);
+  ASSERT_TRUE(failed.has_value());
+  EXPECT_TRUE(absl::IsResourceExhausted(failed->status()));
+  EXPECT_THAT(Log(id), ElementsAre("created"));
+  EXPECT_THAT(quota_.requests(), IsEmpty());
+  EXPECT_EQ(quota_.models_asked(), 0);
+  loop_.Advance(seconds(2));
+  EXPECT_EQ(host_->active(), 0U);
+  EXPECT_TRUE(Submit(id)->ok());
+}
+
+TEST_F(HostStoreFailure, OfAToolResultReachesTheCallerWhoMaySendItAgain) {
+  const std::string id = CreateSession();
+  Submit(id);
+  AnswerCall({Asked("c1")});
+  store_.FailNextAppends(1, kDiskFull);
+  const ResultAnswer failed = SubmitResult(id, "c1");
+  EXPECT_TRUE(absl::IsResourceExhausted(failed->status()));
+  EXPECT_TRUE((*SubmitResult(id, "c1"))->accepted());
+}
+
+TEST_F(HostStoreFailure, OfTheStartOfACallHoldsTheCallBack) {
+  const std::string id = CreateSession();
+  quota_.HoldModels();
+  Submit(id);
+  store_.FailNextAppends(2, kDiskFull);
+  quota_.ReleaseModels();
+  loop_.RunUntilIdle();
+  EXPECT_THAT(quota_.requests(), IsEmpty());
+  loop_.Advance(seconds(3));
+  EXPECT_THAT(quota_.requests(), SizeIs(1));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+}
+
+TEST_F(HostStoreFailure, OfTheEndOfATurnIsTriedAgain) {
+  const std::string id = CreateSession();
+  Submit(id);
+  store_.FailNextAppends(2, kDiskFull);
+  EndCall({grpc::StatusCode::INVALID_ARGUMENT, "no"});
+  loop_.Advance(seconds(3));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "failed 3"));
+  EXPECT_THAT(observer_.outcomes, ElementsAre("invalid_argument"));
+}
+
+TEST_F(HostStoreFailure, ARestartMeanwhileCommitsTheAnswerOnce) {
+  const std::string id = CreateSession();
+  Submit(id);
+  store_.FailNextAppends(1, kDiskFull);
+  AnswerCall({Said("hi")});
+  Restart();
+  ASSERT_THAT(quota_.requests(), SizeIs(2));
+  EXPECT_EQ(quota_.requests()[0].call_id(), quota_.requests()[1].call_id());
+  AnswerCall({Said("hi")});
+  loop_.Advance(seconds(5));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "completed"));
+}
+
+TEST_F(HostStoreFailure, ALogThatAnotherWriterMovedIsReadAgain) {
+  const std::string id = CreateSession();
+  Submit(id);
+  AnswerCall({Asked("c1")});
+  AppendFromElsewhere(id, 4);
+  const ResultAnswer lost = SubmitResult(id, "c1");
+  ASSERT_TRUE(lost.has_value());
+  EXPECT_TRUE(absl::IsAborted(lost->status())) << lost->status();
+  EXPECT_TRUE((*SubmitResult(id, "c1"))->accepted());
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "unknown", "result c1", "call 2"));
+}
+
+TEST_F(HostStoreFailure, AnAnswerForALogThatAnotherWriterMovedIsNotTriedForEver) {
+  const std::string id = CreateSession();
+  Submit(id);
+  AppendFromElsewhere(id, 3);
+  AnswerCall({Said("hi")});
+  loop_.Advance(seconds(5));
+  EXPECT_EQ(host_->active(), 0U);
+  EXPECT_THAT(quota_.cancelled(), IsEmpty()) << "the call may be the other writer's by now";
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "unknown"));
+}
+
+TEST_F(HostStoreFailure, ClosingAnswersAllWhoWait) {
+  const std::string id = CreateSession();
+  Submit(id);
+  AnswerCall({Asked("c1")});
+  store_.HoldAppends();
+  const ResultAnswer writing = SubmitResult(id, "c1");
+  const TurnAnswer queued = Submit(id, Turn("k2"));
+  const CancelAnswer behind = Cancel(id);
+  host_->Close();
+  loop_.RunUntilIdle();
+  ASSERT_TRUE(queued.has_value() && behind.has_value());
+  EXPECT_TRUE(absl::IsUnavailable(queued->status())) << queued->status();
+  EXPECT_TRUE(absl::IsUnavailable(behind->status())) << behind->status();
+  store_.ReleaseAppends();
+  loop_.RunUntilIdle();
+  ASSERT_TRUE(writing.has_value());
+  EXPECT_TRUE(absl::IsUnavailable(writing->status()));
+  EXPECT_TRUE(absl::IsUnavailable(Submit(id)->status()));
+}
+
+TEST_F(HostStoreFailure, ClosingWhileASessionIsLoadedAnswersWhoAskedForIt) {
+  const std::string id = CreateSession();
+  TurnAnswer turn;
+  host_->With("team", id, [done = turn.Callback()](auto session) mutable {
+    if (!session.ok()) return done(session.status());
+    (*session)->SubmitTurn(Turn(), std::move(done));
+  });
+  host_->Close();
+  loop_.RunUntilIdle();
+  ASSERT_TRUE(turn.has_value());
+  EXPECT_TRUE(absl::IsUnavailable(turn->status())) << turn->status();
+  EXPECT_THAT(Log(id), ElementsAre("created"));
+}
+
+}  // namespace
+}  // namespace holdfast::agent

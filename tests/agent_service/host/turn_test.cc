@@ -1,0 +1,290 @@
+#include "agent_service/host/log_row.h"
+#include "tests/agent_service/host/host_test_base.h"
+#include "tests/agent_service/session/event_samples.h"
+
+namespace holdfast::agent {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class HostTurn : public HostTest {};
+
+TEST_F(HostTurn, RunsThroughToolCallsToItsCompletion) {
+  const std::string id = CreateSession();
+  const TurnAnswer turn = Submit(id);
+  ASSERT_TRUE(turn.has_value() && turn->ok());
+  EXPECT_EQ((*turn)->sequence(), 2);
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+  AnswerCall({Said("let me look"), Asked("c1"), Asked("c2")});
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer"));
+  EXPECT_EQ(Summary(id).status(), v1::SESSION_STATUS_TOOLS);
+  EXPECT_TRUE((*SubmitResult(id, "c2", "two"))->accepted());
+  EXPECT_THAT(quota_.requests(), SizeIs(1));
+  EXPECT_TRUE((*SubmitResult(id, "c1", "one"))->accepted());
+  ASSERT_THAT(quota_.requests(), SizeIs(2));
+  AnswerCall({Said("done")});
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "result c2", "result c1", "call 2", "answer",
+                                   "completed"));
+
+  const v1::Session summary = Summary(id);
+  EXPECT_EQ(summary.session_id(), id);
+  EXPECT_EQ(summary.status(), v1::SESSION_STATUS_IDLE);
+  EXPECT_EQ(summary.last_sequence(), 9);
+  EXPECT_EQ(summary.title(), "hello");
+  EXPECT_EQ(summary.usage().input_tokens(), 200);
+  EXPECT_EQ(Events(id).back().turn_completed().usage().output_tokens(), 20);
+  EXPECT_THAT(observer_.outcomes, ElementsAre("completed"));
+  EXPECT_THAT(quota_.cancelled(), IsEmpty());
+}
+
+TEST_F(HostTurn, SendsTheConversationWithEveryCall) {
+  const std::string id = CreateSession();
+  const TurnAnswer turn = Submit(id);
+  AnswerCall({Asked("c1")});
+  SubmitResult(id, "c1", "output");
+  const quota::v1::GenerateRequest& request = quota_.requests().back();
+  EXPECT_EQ(request.call_id(), id + "/" + (*turn)->turn_id() + "/2");
+  EXPECT_EQ(request.tenant(), "team");
+  EXPECT_EQ(request.session_id(), id);
+  EXPECT_EQ(request.model(), "o4-mini");
+  ASSERT_EQ(request.items_size(), 3);
+  EXPECT_EQ(request.items(0).message().parts(0).text(), "hello");
+  EXPECT_EQ(request.items(1).tool_call().call_id(), "c1");
+  EXPECT_EQ(request.items(2).tool_result().output(), "output");
+}
+
+TEST_F(HostTurn, RecordsWhatTheAnswerWas) {
+  const std::string id = CreateSession();
+  const TurnAnswer turn = Submit(id);
+  AnswerCall({Said("hi")}, 2.5);
+  const v1::ModelAnswered answered = Events(id)[3].model_answered();
+  EXPECT_EQ(answered.turn_id(), (*turn)->turn_id());
+  EXPECT_EQ(answered.call_id(), quota_.requests()[0].call_id());
+  ASSERT_EQ(answered.items_size(), 1);
+  EXPECT_EQ(answered.items(0).SerializeAsString(), Said("hi").SerializeAsString());
+  EXPECT_EQ(answered.usage().input_tokens(), 100);
+  EXPECT_EQ(answered.finish_reason(), quota::v1::FINISH_REASON_STOP);
+  EXPECT_EQ(answered.upstream(), "openai");
+  EXPECT_EQ(answered.response_id(), "resp_1");
+  EXPECT_DOUBLE_EQ(answered.waited_seconds(), 2.5);
+  EXPECT_DOUBLE_EQ(Events(id)[4].turn_completed().waited_seconds(), 2.5);
+}
+
+TEST_F(HostTurn, FillsInTheDefaultsOfATurn) {
+  const std::string id = CreateSession();
+  Submit(id);
+  const v1::TurnStarted started = Events(id)[1].turn_started();
+  EXPECT_EQ(started.model(), "o4-mini");
+  EXPECT_EQ(started.max_wait().seconds(), 900);
+  EXPECT_EQ(started.max_steps(), 100);
+  EXPECT_EQ(started.client_key(), "k1");
+  EXPECT_DOUBLE_EQ(MaxWaitSent(), 900);
+}
+
+TEST_F(HostTurn, TakesWhatTheTurnNamesOverTheDefaults) {
+  const std::string id = CreateSession();
+  v1::SubmitTurnRequest request = Turn();
+  request.set_model("bigger");
+  request.mutable_max_wait()->set_nanos(500'000'000);
+  request.set_max_steps(1);
+  request.set_max_output_tokens(512);
+  request.set_reasoning_effort("high");
+  request.set_instructions("be brief");
+  request.add_tools()->set_name("shell");
+  Submit(id, request);
+  const quota::v1::GenerateRequest& sent = quota_.requests().back();
+  EXPECT_EQ(sent.model(), "bigger");
+  EXPECT_EQ(sent.max_output_tokens(), 512);
+  EXPECT_EQ(sent.reasoning_effort(), "high");
+  EXPECT_EQ(sent.instructions(), "be brief");
+  EXPECT_EQ(sent.tools_size(), 1);
+  EXPECT_DOUBLE_EQ(MaxWaitSent(), 0.5);
+  AnswerCall({Asked("c1")});
+  SubmitResult(id, "c1");
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "result c1", "failed 11"));
+  EXPECT_THAT(observer_.outcomes, ElementsAre("out_of_range"));
+}
+
+TEST_F(HostTurn, AnEmptyAnswerAfterToolsEndsTheTurn) {
+  const std::string id = CreateSession();
+  Submit(id);
+  AnswerCall({Asked("c1")});
+  SubmitResult(id, "c1");
+  AnswerCall({});
+  EXPECT_THAT(Log(id),
+              ElementsAre("created", "turn", "call 1", "answer", "result c1", "call 2", "answer", "completed"));
+}
+
+TEST_F(HostTurn, ASecondTurnOnABusySessionIsAborted) {
+  const std::string id = CreateSession();
+  const TurnAnswer first = Submit(id);
+  const TurnAnswer second = Submit(id, Turn("k2"));
+  ASSERT_TRUE(second.has_value());
+  EXPECT_TRUE(absl::IsAborted(second->status())) << second->status();
+  EXPECT_THAT(std::string(second->status().message()), testing::HasSubstr((*first)->turn_id()));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+}
+
+TEST_F(HostTurn, TheSameClientKeyIsTheSameTurnWhileItRunsAndAfterwards) {
+  const std::string id = CreateSession();
+  const TurnAnswer first = Submit(id);
+  for (int phase = 0; phase < 3; ++phase) {
+    const TurnAnswer again = Submit(id, Turn("k1", "other words"));
+    ASSERT_TRUE(again.has_value() && again->ok());
+    EXPECT_EQ((*again)->turn_id(), (*first)->turn_id());
+    EXPECT_EQ((*again)->sequence(), (*first)->sequence());
+    if (phase == 0) AnswerCall({Said("hi")});
+    if (phase == 1) Restart();
+  }
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "completed"));
+}
+
+TEST_F(HostTurn, TheSameClientKeyTwiceAtOnceStartsOneTurn) {
+  const std::string id = CreateSession();
+  store_.HoldAppends();
+  const TurnAnswer first = Submit(id);
+  const TurnAnswer second = Submit(id);
+  EXPECT_FALSE(first.has_value());
+  EXPECT_FALSE(second.has_value());
+  store_.ReleaseAppends();
+  loop_.RunUntilIdle();
+  ASSERT_TRUE(first.has_value() && second.has_value());
+  EXPECT_EQ((*first)->turn_id(), (*second)->turn_id());
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+}
+
+TEST_F(HostTurn, ATurnIsAcknowledgedOnlyOnceItIsDurable) {
+  const std::string id = CreateSession();
+  store_.HoldAppends();
+  const TurnAnswer turn = Submit(id);
+  EXPECT_FALSE(turn.has_value());
+  EXPECT_THAT(quota_.requests(), IsEmpty());
+  store_.ReleaseAppends();
+  loop_.RunUntilIdle();
+  EXPECT_TRUE(turn.has_value() && turn->ok());
+}
+
+TEST_F(HostTurn, ACallIsSentOnlyOnceItsStartIsDurable) {
+  const std::string id = CreateSession();
+  quota_.HoldModels();
+  Submit(id);
+  store_.HoldAppends();
+  quota_.ReleaseModels();
+  loop_.RunUntilIdle();
+  EXPECT_EQ(store_.held(), 1);
+  EXPECT_THAT(quota_.requests(), IsEmpty());
+  store_.ReleaseAppends();
+  loop_.RunUntilIdle();
+  EXPECT_THAT(quota_.requests(), SizeIs(1));
+}
+
+TEST_F(HostTurn, TheFirstResultOfAToolCallWins) {
+  const std::string id = CreateSession();
+  Submit(id);
+  AnswerCall({Asked("c1"), Asked("c2")});
+  EXPECT_TRUE((*SubmitResult(id, "c1", "first"))->accepted());
+  EXPECT_FALSE((*SubmitResult(id, "c1", "second"))->accepted());
+  const std::vector<v1::SessionEvent> events = Events(id);
+  ASSERT_THAT(events, SizeIs(5));
+  EXPECT_EQ(events[4].tool_result_recorded().result().output(), "first");
+}
+
+TEST_F(HostTurn, TwoResultsAtOnceForOneCallAreOne) {
+  const std::string id = CreateSession();
+  Submit(id);
+  AnswerCall({Asked("c1"), Asked("c2")});
+  store_.HoldAppends();
+  const ResultAnswer first = SubmitResult(id, "c1", "first");
+  const ResultAnswer second = SubmitResult(id, "c1", "second");
+  EXPECT_FALSE(first.has_value());
+  store_.ReleaseAppends();
+  loop_.RunUntilIdle();
+  EXPECT_TRUE((*first)->accepted());
+  EXPECT_FALSE((*second)->accepted());
+}
+
+TEST_F(HostTurn, ResultsOfUnknownCallsAndOfEndedTurnsAreIgnored) {
+  const std::string id = CreateSession();
+  EXPECT_FALSE((*SubmitResult(id, "c1"))->accepted());
+  Submit(id);
+  EXPECT_FALSE((*SubmitResult(id, "c1"))->accepted());
+  AnswerCall({Asked("c1")});
+  EXPECT_FALSE((*SubmitResult(id, "c9"))->accepted());
+  Cancel(id);
+  EXPECT_FALSE((*SubmitResult(id, "c1"))->accepted());
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "failed 1"));
+}
+
+TEST_F(HostTurn, TwoSessionsDoNotDisturbEachOther) {
+  const std::string a = CreateSession();
+  const std::string b = CreateSession();
+  Submit(a);
+  Submit(b);
+  ASSERT_THAT(quota_.requests(), SizeIs(2));
+  for (auto& event : AnswerOf({Asked("c1")}).events) quota_.SendTo(0, std::move(event));
+  quota_.EndOf(0, grpc::Status::OK);
+  quota_.EndOf(1, {grpc::StatusCode::INVALID_ARGUMENT, "model: unknown"});
+  loop_.RunUntilIdle();
+  EXPECT_THAT(Log(a), ElementsAre("created", "turn", "call 1", "answer"));
+  EXPECT_THAT(Log(b), ElementsAre("created", "turn", "call 1", "failed 3"));
+  EXPECT_FALSE((*SubmitResult(b, "c1"))->accepted());
+  EXPECT_TRUE((*SubmitResult(a, "c1"))->accepted());
+}
+
+TEST_F(HostTurn, CreatingWithTheSameClientKeyGivesTheSameSession) {
+  const std::string id = CreateSession("job-1");
+  Submit(id);
+  EXPECT_EQ(CreateSession("job-1"), id);
+  EXPECT_NE(CreateSession("job-2"), id);
+  EXPECT_NE(CreateSession(), CreateSession());
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+}
+
+TEST_F(HostTurn, SessionsOfOtherTenantsAreNotFound) {
+  const std::string id = CreateSession();
+  Answer<absl::StatusOr<std::shared_ptr<ActiveSession>>> other;
+  host_->With("rivals", id, other.Callback());
+  loop_.RunUntilIdle();
+  ASSERT_TRUE(other.has_value());
+  EXPECT_TRUE(absl::IsNotFound(other->status()));
+}
+
+TEST_F(HostTurn, SessionsAreLetGoOnceNothingRuns) {
+  const std::string id = CreateSession();
+  Submit(id);
+  loop_.Advance(std::chrono::seconds(5));
+  EXPECT_EQ(host_->active(), 1U);
+  AnswerCall({Asked("c1")});
+  loop_.Advance(std::chrono::seconds(5));
+  EXPECT_EQ(host_->active(), 1U);
+  Cancel(id);
+  loop_.Advance(std::chrono::seconds(5));
+  EXPECT_EQ(host_->active(), 0U);
+  EXPECT_TRUE(Submit(id, Turn("k2"))->ok());
+}
+
+TEST_F(HostTurn, ALogOfManyPagesIsReadWhole) {
+  const std::string id = CreateSession();
+  Submit(id);
+  AnswerCall({Asked("c1"), Asked("last")});
+  for (int i = 0; i < 2100; ++i) {
+    v1::SessionEvent note = WaitEvent(1, 1);
+    AppendRequest append;
+    append.session.tenant = "team";
+    append.session.session_id = id;
+    append.session.running = true;
+    append.session.summary = Summary(id).SerializeAsString();
+    append.expected_sequence = 4 + i;
+    append.generation = 1;
+    append.events.push_back(RowOfEvent(note, loop_.WallNow()));
+    store_.Append(std::move(append), [](const absl::StatusOr<int64_t>&) {});
+  }
+  Restart();
+  EXPECT_TRUE((*SubmitResult(id, "last"))->accepted());
+  EXPECT_EQ(Events(id).back().sequence(), 2105);
+}
+
+}  // namespace
+}  // namespace holdfast::agent

@@ -1,0 +1,143 @@
+#include "tests/agent_service/host/host_test_base.h"
+#include "tests/agent_service/session/event_samples.h"
+
+namespace holdfast::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// Which waits are written into the log.
+class HostWait : public HostTest {
+ protected:
+  HostWait() : id_(CreateSession()) { Submit(id_); }
+
+  std::vector<std::string> Noted() {
+    std::vector<std::string> waits;
+    for (const std::string& word : Log(id_)) {
+      if (word.starts_with("wait")) waits.push_back(word);
+    }
+    return waits;
+  }
+
+  const std::string id_;
+};
+
+TEST_F(HostWait, TheFirstIsNotedAsItWasTold) {
+  SendWait(30);
+  EXPECT_THAT(Noted(), ElementsAre("wait 30"));
+  const v1::WaitNoted noted = Events(id_).back().wait_noted();
+  EXPECT_EQ(noted.call_id(), quota_.requests()[0].call_id());
+  EXPECT_EQ(noted.wait().reason(), quota::v1::WAIT_REASON_RATE_LIMIT);
+  EXPECT_TRUE(noted.wait().has_retry_at());
+}
+
+TEST_F(HostWait, TheSameEndToldAgainIsNotNotedAgain) {
+  SendWait(30);
+  loop_.Advance(seconds(10));
+  SendWait(20);
+  loop_.Advance(seconds(19));
+  SendWait(1);
+  EXPECT_THAT(Noted(), ElementsAre("wait 30"));
+}
+
+TEST_F(HostWait, AMoveOfMoreThanASecondAndATenthIsNoted) {
+  SendWait(30);
+  SendWait(33);  // a tenth, not more
+  SendWait(34);
+  EXPECT_THAT(Noted(), ElementsAre("wait 30", "wait 34"));
+  SendWait(20);  // sooner counts too
+  EXPECT_THAT(Noted(), ElementsAre("wait 30", "wait 34", "wait 20"));
+}
+
+TEST_F(HostWait, AMoveWithinASecondIsNotNoted) {
+  SendWait(2);
+  SendWait(2.9);
+  EXPECT_THAT(Noted(), ElementsAre("wait 2"));
+  SendWait(3.1);
+  EXPECT_THAT(Noted(), ElementsAre("wait 2", "wait 3"));
+}
+
+TEST_F(HostWait, SmallMovesThatAddUpAreNoted) {
+  SendWait(30);
+  for (int i = 1; i <= 10; ++i) SendWait(30 + i);
+  EXPECT_THAT(Noted(), ElementsAre("wait 30", "wait 34", "wait 38"));
+}
+
+TEST_F(HostWait, TheNextCallNotesItsOwn) {
+  SendWait(30);
+  AnswerCall({Asked("c1")});
+  SubmitResult(id_, "c1");
+  SendWait(30);
+  EXPECT_THAT(Noted(), ElementsAre("wait 30", "wait 30"));
+}
+
+TEST_F(HostWait, IsNotNotedAgainAfterARestartUnlessItMoved) {
+  SendWait(30);
+  loop_.Advance(seconds(10));
+  Restart();
+  SendWait(20);
+  EXPECT_THAT(Noted(), ElementsAre("wait 30"));
+  SendWait(40);
+  EXPECT_THAT(Noted(), ElementsAre("wait 30", "wait 40"));
+}
+
+TEST_F(HostWait, WithoutAnEndIsNotedAfterARestart) {
+  quota::v1::GenerateEvent wait = WaitOf(30, loop_.WallNow());
+  wait.mutable_wait()->clear_retry_at();
+  Send(wait);
+  Restart();
+  Send(wait);
+  EXPECT_THAT(Noted(), ElementsAre("wait 30", "wait 30"));
+}
+
+TEST_F(HostWait, ForQuotaServiceItselfIsNotNoted) {
+  for (int i = 0; i < 5; ++i) {
+    EndCall(kBroken);
+    loop_.Advance(seconds(3));
+  }
+  EXPECT_THAT(Noted(), IsEmpty());
+}
+
+// The answer comes while the note of the wait is still being written: neither may disturb the other.
+TEST_F(HostWait, AnAnswerDuringTheNoteIsCommittedOnceAndTheTurnGoesOn) {
+  store_.HoldAppends();
+  SendWait(1);
+  AnswerCall({Asked("c1")});
+  EXPECT_EQ(store_.held(), 1);
+  store_.ReleaseAppends();
+  loop_.RunUntilIdle();
+  EXPECT_THAT(Log(id_), ElementsAre("created", "turn", "call 1", "wait 1", "answer"));
+  EXPECT_EQ(quota_.requests().size(), 1U) << "the call was begun a second time";
+  SubmitResult(id_, "c1");
+  ASSERT_EQ(quota_.requests().size(), 2U) << "the next call was not begun";
+  AnswerCall({Said("done")});
+  EXPECT_EQ(Log(id_).back(), "completed");
+}
+
+TEST_F(HostWait, AFailureDuringTheNoteEndsTheTurnAndLeavesNoCallBehind) {
+  store_.HoldAppends();
+  SendWait(1);
+  EndCall({grpc::StatusCode::RESOURCE_EXHAUSTED, "too long"});
+  store_.ReleaseAppends();
+  loop_.RunUntilIdle();
+  EXPECT_THAT(Log(id_), ElementsAre("created", "turn", "call 1", "wait 1", "failed 8"));
+  EXPECT_EQ(quota_.requests().size(), 1U) << "the call was begun a second time";
+  loop_.Advance(seconds(2));
+  EXPECT_EQ(host_->active(), 0U);
+}
+
+TEST_F(HostWait, AWaitOfACancelledTurnIsNotNotedInTheNextOne) {
+  store_.HoldAppends();
+  const CancelAnswer cancelled = Cancel(id_);
+  const TurnAnswer next = Submit(id_, Turn("k2"));
+  SendWait(30);
+  store_.ReleaseAppends();
+  loop_.RunUntilIdle();
+  EXPECT_THAT(Log(id_), ElementsAre("created", "turn", "call 1", "failed 1", "turn", "call 1"));
+}
+
+}  // namespace
+}  // namespace holdfast::agent

@@ -1,0 +1,65 @@
+#include "agent_service/turn/patience.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/agent_service/session/event_samples.h"
+
+namespace holdfast::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// The running turn after these events; max_wait is 900 s.
+TurnState TurnAfter(std::vector<v1::SessionEvent> events) { return *Fold(Numbered(std::move(events))).turn(); }
+
+TEST(Patience, IsMaxWaitBeforeAnyWait) {
+  const TurnState turn = TurnAfter({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1)});
+  EXPECT_EQ(PatienceLeft(turn, LogTime(100'000)), seconds(900));
+}
+
+TEST(Patience, ShrinksByTheWaitsOfAnsweredCalls) {
+  const TurnState turn =
+      TurnAfter({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), AnswerEvent({Asked("c1")}, 0, 0, 100.25),
+                 ResultEvent("c1", "r"), CallEvent(2), AnswerEvent({Asked("c2")}, 0, 0, 50)});
+  EXPECT_EQ(PatienceLeft(turn, LogTime(9)), milliseconds(749'750));
+}
+
+TEST(Patience, ShrinksWhileThePresentCallWaits) {
+  const TurnState turn = TurnAfter({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), WaitEvent(4, 60)});
+  EXPECT_EQ(PatienceLeft(turn, LogTime(4)), seconds(900));
+  EXPECT_EQ(PatienceLeft(turn, LogTime(14)), seconds(890));
+}
+
+TEST(Patience, CountsFromTheFirstNoteToTheEndThatTheLastOneNames) {
+  const TurnState turn =
+      TurnAfter({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), WaitEvent(4, 60), WaitEvent(5, 100)});
+  EXPECT_EQ(PatienceLeft(turn, LogTime(50)), seconds(900 - 46));
+}
+
+TEST(Patience, DoesNotCountTheRunningOfACall) {
+  const TurnState turn = TurnAfter({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), WaitEvent(4, 60)});
+  EXPECT_EQ(PatienceLeft(turn, LogTime(64 + 3600)), seconds(840));
+}
+
+TEST(Patience, IsNeverNegative) {
+  const TurnState turn =
+      TurnAfter({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), AnswerEvent({Asked("c1")}, 0, 0, 800),
+                 ResultEvent("c1", "r"), CallEvent(2), WaitEvent(7, 5000)});
+  EXPECT_EQ(PatienceLeft(turn, LogTime(4000)), Duration::zero());
+}
+
+TEST(Patience, DoesNotGrowWhenTheWallClockIsSetBack) {
+  const TurnState turn = TurnAfter({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), WaitEvent(4, 60)});
+  EXPECT_EQ(PatienceLeft(turn, LogTime(-5000)), seconds(900));
+}
+
+TEST(Patience, TakesTheLargestBoundThatCanBeWritten) {
+  v1::SessionEvent event = TurnEvent("k1", "a");
+  event.mutable_turn_started()->mutable_max_wait()->set_seconds(315'576'000'000);
+  const TurnState turn = TurnAfter({CreatedEvent(), event, CallEvent(1), WaitEvent(4, 60)});
+  EXPECT_GT(PatienceLeft(turn, LogTime(14)), std::chrono::hours(24 * 365 * 100));
+}
+
+}  // namespace
+}  // namespace holdfast::agent
