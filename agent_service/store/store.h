@@ -17,7 +17,7 @@ struct LogRow {
   WallTime time;         // microseconds are kept
   int32_t type = 0;      // the field number of SessionEvent.kind
   int32_t schema_version = 1;
-  std::string bytes;     // a serialized SessionEvent without its sequence
+  std::string bytes;  // a serialized SessionEvent without its sequence
 };
 
 // What lists of sessions show; a cache of the log, written in the same transaction as the events that change it.
@@ -50,10 +50,10 @@ struct SessionPage {
   std::string next_page_token;       // empty: the last page
 };
 
-// Where sessions live. Every method returns at once and works elsewhere; the callback runs on the executor that the store was
-// made with, exactly once, in order of completion. Callable from any thread.
-// Errors: NOT_FOUND (no such session of this tenant), ABORTED (sequence, generation), RESOURCE_EXHAUSTED (disk full),
-// UNAVAILABLE (locked, I/O), DATA_LOSS (damaged). After OK from Append the events survive a power cut.
+// Where sessions live. Every method returns at once and works elsewhere; the callback runs on the executor that the
+// store was made with, exactly once, in order of completion. Callable from any thread. Errors: NOT_FOUND (no such
+// session of this tenant), ABORTED (sequence, generation), RESOURCE_EXHAUSTED (disk full), UNAVAILABLE (locked, I/O),
+// DATA_LOSS (damaged). After OK from Append the events survive a power cut.
 class Store {
  public:
   template <typename T>

@@ -101,7 +101,7 @@ class Call final : private LedgerClient, private Attempt::Listener {
   std::optional<UpstreamFailure> last_failure_;
   std::optional<WaitEstimate> last_estimate_;
   BootTime last_estimate_end_{};
-  bool out_of_patience_ = false;  // and waits only for the first word of the ledger
+  bool out_of_patience_ = false;             // and waits only for the first word of the ledger
   std::optional<Duration> first_announced_;  // since the last sending
 
   std::unique_ptr<Loop::Timer> patience_;  // until max_wait is used up

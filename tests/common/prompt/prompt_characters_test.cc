@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include "common/prompt/prompt_characters.h"
+
+#include <gtest/gtest.h>
 
 namespace holdfast::quota {
 namespace {

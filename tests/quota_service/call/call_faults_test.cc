@@ -17,7 +17,9 @@ using std::chrono::seconds;
 class RandomFaults {
  public:
   explicit RandomFaults(uint64_t seed)
-      : generator_(seed), rig_({.tokens_per_minute = Pick({0, 2'000, 200'000}), .concurrent = Pick({0, 0, 1, 3})}, milliseconds(Pick({0, 0, 30}))) {
+      : generator_(seed),
+        rig_({.tokens_per_minute = Pick({0, 2'000, 200'000}), .concurrent = Pick({0, 0, 1, 3})},
+             milliseconds(Pick({0, 0, 30}))) {
     rig_.chance = [this] { return std::uniform_real_distribution<double>(0, 1)(generator_); };
     rig_.account.stall_timeout = seconds(Pick({5, 60}));
     rig_.account.run_timeout = seconds(Pick({20, 3600}));

@@ -98,8 +98,7 @@ TEST(QuotaConfigErrors, BehindTheUpstreamsNameFileLineKeyAndRemedyToo) {
 TEST(QuotaConfigErrors, OtherMachinesNeedATenantsToken) {
   const ConfigFile file;
   const std::string open = std::string(kUpstream) + "listen: {grpc: \"0.0.0.0:50051\"}\n";
-  EXPECT_THAT(file.Refusal(open),
-              AllOf(StartsWith(" listen.grpc: 0.0.0.0:50051"), HasSubstr("configure tenants")));
+  EXPECT_THAT(file.Refusal(open), AllOf(StartsWith(" listen.grpc: 0.0.0.0:50051"), HasSubstr("configure tenants")));
   EXPECT_TRUE(file.Load(open + "tenants: [{name: a, token: {env: TOKEN_A}}]").ok());
 }
 
