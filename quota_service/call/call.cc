@@ -104,10 +104,7 @@ void Call::OnPatienceEnded() {
   }
 }
 
-Duration Call::WaitedSoFar() const {
-  const bool waiting = state_ == State::kQueued || state_ == State::kBackingOff;
-  return waiting ? waited_ + (services_.loop.Now() - wait_began_) : waited_;
-}
+Duration Call::WaitedSoFar() const { return waiting() ? waited_ + (services_.loop.Now() - wait_began_) : waited_; }
 
 void Call::OnWaiting(const WaitEstimate& estimate) {
   last_estimate_ = estimate;
@@ -131,6 +128,7 @@ void Call::Notify(WaitNotice::Reason reason, const WaitEstimate& estimate) {
   notice.reason = reason;
   notice.scope = envelope_.route.group;
   notice.estimate = estimate;
+  notice.ends = services_.loop.Now() + estimate.wait;
   notice.retry_at = services_.loop.WallNow() + std::chrono::duration_cast<WallTime::duration>(estimate.wait);
   notice.attempts = attempts_;
   if (last_failure_) notice.detail = last_failure_->message;

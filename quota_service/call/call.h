@@ -49,6 +49,8 @@ class Call final : private LedgerClient, private Attempt::Listener {
   void Cancel(std::string why);
 
   const Envelope& envelope() const { return envelope_; }
+  // In the queue or backing off.
+  bool waiting() const { return state_ == State::kQueued || state_ == State::kBackingOff; }
   bool finished() const { return state_ == State::kFinished; }
 
  private:

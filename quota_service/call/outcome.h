@@ -42,9 +42,10 @@ struct WaitNotice {
   Reason reason = Reason::kRateLimit;
   std::string scope;      // the limit group
   WaitEstimate estimate;  // its limit fields only for kRateLimit and kUpstreamRefused
-  WallTime retry_at;
-  int attempts = 0;    // sent upstream so far
-  std::string detail;  // the last failure in words; may be empty
+  BootTime ends;          // when the wait is expected to be over
+  WallTime retry_at;      // the same moment on the wall clock
+  int attempts = 0;       // sent upstream so far
+  std::string detail;     // the last failure in words; may be empty
 };
 
 }  // namespace holdfast::quota

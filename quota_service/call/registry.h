@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -77,6 +78,16 @@ class Registry {
     if (found == entries_.end() || found->second->call->finished()) return false;
     found->second->call->Cancel("cancelled by its caller");
     return true;
+  }
+
+  // The process goes away: calls that wait end here, so that none is sent, and paid for, that nobody will read.
+  void CancelWaiting() {
+    std::vector<Call*> waiting;
+    for (const auto& [key, entry] : entries_) {
+      if (entry->call->waiting()) waiting.push_back(entry->call.get());
+    }
+    // Calls that end are let go later, so these stay valid.
+    for (Call* call : waiting) call->Cancel("shutting down");
   }
 
   size_t running() const { return entries_.size() - finished_.size(); }

@@ -1,5 +1,7 @@
 #include "quota_service/service/generate_stream.h"
 
+#include <algorithm>
+
 #include "quota_service/service/failure_status.h"
 
 namespace holdfast::quota {
@@ -10,10 +12,11 @@ constexpr size_t kMostQueuedBytes = 256 * 1024;
 
 }  // namespace
 
-GenerateStream::GenerateStream(ServerStream<v1::GenerateEvent>* stream, CallRegistry& registry,
+GenerateStream::GenerateStream(Loop& loop, ServerStream<v1::GenerateEvent>* stream, CallRegistry& registry,
                                const Envelope& envelope, std::shared_ptr<TypedExchange> exchange, Cursor cursor,
                                std::function<void(GenerateStream*)> on_gone)
-    : stream_(stream),
+    : loop_(loop),
+      stream_(stream),
       registry_(registry),
       tenant_(envelope.tenant),
       call_id_(envelope.call_id),
@@ -41,6 +44,9 @@ void GenerateStream::Begin() {
     stream_->Write(std::move(event));
     cursor_.event = 0;
   }
+  // Whoever comes back to a call that waits is told so, with what is left of the wait.
+  const v1::GenerateEvent* last = exchange_->history().Last();
+  if (last != nullptr && last->has_wait()) cursor_.event = std::min(cursor_.event, last->event() - 1);
   OnProgress();
 }
 
@@ -51,7 +57,12 @@ void GenerateStream::OnProgress() {
     if (event == nullptr) break;
     cursor_.event = event->event();
     running_ = !event->has_wait();
-    stream_->Write(*event);
+    v1::GenerateEvent out = *event;
+    if (out.has_wait()) {
+      const double left = std::max(0.0, ToSeconds(exchange_->wait_ends() - loop_.Now()));
+      out.mutable_wait()->set_seconds(std::min(out.wait().seconds(), left));
+    }
+    stream_->Write(std::move(out));
   }
   if (exchange_->end() == nullptr || exchange_->history().After(cursor_.event) != nullptr) return;
   const CallEnd& end = *exchange_->end();

@@ -23,7 +23,7 @@ class GenerateStream final : public EventReader {
   };
 
   // `on_gone` is called last, once; the stream is destroyed later, not in it.
-  GenerateStream(ServerStream<v1::GenerateEvent>* stream, CallRegistry& registry, const Envelope& envelope,
+  GenerateStream(Loop& loop, ServerStream<v1::GenerateEvent>* stream, CallRegistry& registry, const Envelope& envelope,
                  std::shared_ptr<TypedExchange> exchange, Cursor cursor, std::function<void(GenerateStream*)> on_gone);
   ~GenerateStream() override;
 
@@ -37,6 +37,7 @@ class GenerateStream final : public EventReader {
  private:
   void End(grpc::Status status);
 
+  Loop& loop_;
   ServerStream<v1::GenerateEvent>* stream_;
   CallRegistry& registry_;
   std::string tenant_;

@@ -104,7 +104,7 @@ void QuotaServiceImpl::OnGenerate(ServerStream<v1::GenerateEvent>* stream, const
     return;
   }
   auto reader = std::make_unique<GenerateStream>(
-      stream, registry_, *envelope, *std::move(exchange), std::move(cursor),
+      loop_, stream, registry_, *envelope, *std::move(exchange), std::move(cursor),
       [this](GenerateStream* gone) { loop_.Post([this, gone] { streams_.erase(gone); }); });
   GenerateStream* raw = reader.get();
   streams_[raw] = std::move(reader);
@@ -230,6 +230,7 @@ void QuotaServiceImpl::SendStatus(StatusStream* stream) {
 void QuotaServiceImpl::BeginShutdown() {
   shutting_down_ = true;
   for (auto& [raw, stream] : streams_) raw->OnShutdown();
+  registry_.CancelWaiting();
   for (auto& [stream, watch] : watches_) stream->Finish({grpc::StatusCode::UNAVAILABLE, "shutting down"});
   watches_.clear();
 }

@@ -18,6 +18,9 @@ class EventHistory {
   // The first event after `cursor`, or null. Valid until the next Append.
   const v1::GenerateEvent* After(int64_t cursor) const;
 
+  // The newest event, or null. Valid until the next Append.
+  const v1::GenerateEvent* Last() const { return events_.empty() ? nullptr : &events_.back(); }
+
   const std::string& incarnation() const { return incarnation_; }
   size_t bytes() const { return bytes_; }
 

@@ -71,6 +71,7 @@ std::unique_ptr<Tap> TypedExchange::NewTap(const Route& route) {
 }
 
 void TypedExchange::OnWaiting(const WaitNotice& notice) {
+  wait_ends_ = notice.ends;
   v1::GenerateEvent event;
   v1::Wait* wait = event.mutable_wait();
   wait->set_reason(ReasonOf(notice.reason));

@@ -36,6 +36,8 @@ class TypedExchange final : public Exchange {
   void SetReader(EventReader* reader);
   EventReader* reader() const { return reader_; }
   const EventHistory& history() const { return history_; }
+  // Of the newest wait in the history.
+  BootTime wait_ends() const { return wait_ends_; }
   // Null while it runs.
   const CallEnd* end() const { return end_.get(); }
   // Its events, and while it runs its request.
@@ -57,6 +59,7 @@ class TypedExchange final : public Exchange {
   const Dialect& dialect_;
   EventHistory history_;
   EventReader* reader_ = nullptr;
+  BootTime wait_ends_{};
   bool passed_on_ = false;  // deltas or items, by the attempt that runs or ran last
   std::unique_ptr<CallEnd> end_;
   // Held back until the call has settled, so that it can say how long it waited.

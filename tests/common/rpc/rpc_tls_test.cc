@@ -4,7 +4,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "holdfast/quota/v1/quota.grpc.pb.h"
-#include "tests/quota_service/upstream/test_certificate.h"
+#include "tests/support/test_certificate.h"
 
 namespace holdfast {
 namespace {
@@ -23,8 +23,8 @@ class RpcTlsTest : public testing::Test {
     return stub->WhoAmI(&context, {}, &response).error_code();
   }
 
-  quota::TestCertificate ours_ = quota::MakeTestCertificate();
-  quota::TestCertificate foreign_ = quota::MakeTestCertificate();
+  test::TestCertificate ours_ = test::MakeTestCertificate();
+  test::TestCertificate foreign_ = test::MakeTestCertificate();
   v1::QuotaService::Service service_;
   const Address any_ = *ParseAddress("127.0.0.1:0");
 };

@@ -15,7 +15,7 @@
 #include "quota_service/upstream/curl_client.h"
 #include "tests/quota_service/upstream/client_test_base.h"
 #include "tests/quota_service/upstream/recording_listener.h"
-#include "tests/quota_service/upstream/test_certificate.h"
+#include "tests/support/test_certificate.h"
 
 namespace holdfast::quota {
 namespace {
@@ -29,7 +29,7 @@ constexpr char kAnswer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 // Answers every request on a TLS connection with kAnswer.
 class TlsServer {
  public:
-  TlsServer(boost::asio::io_context& context, const TestCertificate& identity)
+  TlsServer(boost::asio::io_context& context, const test::TestCertificate& identity)
       : acceptor_(context, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)),
         tls_(boost::asio::ssl::context::tls_server) {
     tls_.use_certificate_chain(boost::asio::buffer(identity.certificate_pem));
@@ -87,7 +87,7 @@ class CurlClientTlsTest : public ClientTestBase {
     RunUntil([this] { return listener_.done.has_value(); });
   }
 
-  const TestCertificate identity_ = MakeTestCertificate();
+  const test::TestCertificate identity_ = test::MakeTestCertificate();
   const std::string ca_file_ = testing::TempDir() + fmt::format("curl_client_tls_test.{}.pem", getpid());
   TlsServer server_{context_, identity_};
   RecordingListener listener_;

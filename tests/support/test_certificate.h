@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace holdfast::quota {
+namespace holdfast::test {
 
 struct TestCertificate {
   std::string certificate_pem;
@@ -12,4 +12,4 @@ struct TestCertificate {
 // Signed by itself, valid for the address 127.0.0.1 and for an hour.
 TestCertificate MakeTestCertificate();
 
-}  // namespace holdfast::quota
+}  // namespace holdfast::test

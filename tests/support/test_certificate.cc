@@ -1,4 +1,4 @@
-#include "tests/quota_service/upstream/test_certificate.h"
+#include "tests/support/test_certificate.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -8,7 +8,7 @@
 #include <memory>
 #include <stdexcept>
 
-namespace holdfast::quota {
+namespace holdfast::test {
 namespace {
 
 template <typename T>
@@ -57,4 +57,4 @@ TestCertificate MakeTestCertificate() {
   return {TextOf(certificate_pem.get()), TextOf(key_pem.get())};
 }
 
-}  // namespace holdfast::quota
+}  // namespace holdfast::test

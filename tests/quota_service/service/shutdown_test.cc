@@ -1,0 +1,149 @@
+#include <future>
+
+#include "tests/quota_service/service/quota_server_test_base.h"
+#include "tests/support/http_call.h"
+
+namespace holdfast::quota {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class ShutdownTest : public QuotaServerTestBase {
+ protected:
+  ShutdownTest() { config_.upstreams[0].limits.push_back({{}, {}, 2}); }
+
+  std::unique_ptr<Reader> Running(const std::string& call_id, const std::string& text) {
+    auto reader = Open(Request(call_id, text));
+    EXPECT_TRUE(reader->ReadUntil(v1::GenerateEvent::kAdmitted));
+    return reader;
+  }
+};
+
+constexpr char kShortAndLong[] = R"({"answers": [
+    {"when": {"last_user_contains": "short"}, "text": "short answer", "delay_ms": 300},
+    {"when": {"last_user_contains": "long"}, "text": "long answer", "delay_ms": 1500}]})";
+
+TEST_F(ShutdownTest, RunningCallsCompleteAndWaitingOnesGoToTheNextProcessUnsent) {
+  upstream().SetScript(kShortAndLong);
+  StartServer();
+  const auto first = Running("short", "short");
+  const auto second = Running("long", "long");
+  const auto third = Open(Request("waits", "long"));
+  ASSERT_TRUE(third->ReadUntil(v1::GenerateEvent::kWait));
+
+  server_->Stop();
+  const Generation waited = third->Drain();
+  EXPECT_EQ(waited.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(DetailsOf(waited.status).empty());
+  EXPECT_EQ(first->Drain().text(), "short answer");
+  // There is room for the one that waited now, but not in this process.
+  const Generation last = second->Drain();
+  EXPECT_TRUE(last.status.ok()) << last.status.error_message();
+  EXPECT_EQ(last.text(), "long answer");
+  loop_.join();
+  server_.reset();
+  EXPECT_EQ(Sent(), 2U);
+}
+
+TEST_F(ShutdownTest, IsNotReadyAnyMoreAndTakesNoNewCalls) {
+  upstream().SetScript(kShortAndLong);
+  StartServer();
+  const auto running = Running("long", "long");
+  server_->Stop();
+  while (test::HttpCall("GET", HttpUrl("/readyz"))->status == 200) {
+  }
+  EXPECT_EQ(test::HttpCall("GET", HttpUrl("/readyz"))->status, 503);
+  EXPECT_EQ(test::HttpCall("GET", HttpUrl("/healthz"))->status, 200);
+  EXPECT_EQ(Generate(Request("new")).status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(running->Drain().status.ok());
+  EXPECT_EQ(Sent(), 1U);
+}
+
+TEST_F(ShutdownTest, IsBoundedByTheDrainTime) {
+  config_.drain = milliseconds(300);
+  StartServer();
+  upstream().PushFault(R"({"fault": "silence"})");
+  const auto running = Running("c1", "x");
+  const BootTime begin = BootClock::now();
+  StopServer();
+  EXPECT_GE(BootClock::now() - begin, milliseconds(300));
+  EXPECT_LT(BootClock::now() - begin, seconds(10));
+  EXPECT_FALSE(running->Drain().status.ok());
+}
+
+TEST_F(ShutdownTest, WithNothingToDoIsImmediateAndMayBeAskedForTwice) {
+  StartServer();
+  const BootTime begin = BootClock::now();
+  server_->Stop();
+  server_->Stop();
+  StopServer();
+  EXPECT_LT(BootClock::now() - begin, seconds(5));
+}
+
+TEST_F(ShutdownTest, AServerThatNeverRanGoesAwayWithItsCallers) {
+  auto server = QuotaServer::Start(config_);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub =
+      v1::QuotaService::NewStub(grpc::CreateChannel((*server)->grpc().ToString(), grpc::InsecureChannelCredentials()));
+  auto status = std::async(std::launch::async, [&stub] {
+    grpc::ClientContext context;
+    Prepare(context, "");
+    context.set_wait_for_ready(true);
+    return stub->Generate(&context, Request("c1"))->Finish();
+  });
+  // Whether the call has arrived by now or not, neither side hangs.
+  server->reset();
+  status.wait_for(seconds(60));
+  EXPECT_FALSE(status.get().ok());
+}
+
+class StartTest : public QuotaServerTestBase {
+ protected:
+  std::string Refusal(absl::StatusCode code) {
+    const auto server = QuotaServer::Start(config_);
+    EXPECT_EQ(server.status().code(), code);
+    return std::string(server.status().message());
+  }
+};
+
+TEST_F(StartTest, ABusyAddressIsUnavailableAndNamed) {
+  StartServer();
+  const QuotaConfig free = config_;
+  for (auto [listener, taken] :
+       {std::pair(&QuotaConfig::grpc, server_->grpc()), std::pair(&QuotaConfig::http, server_->http()),
+        std::pair(&QuotaConfig::metrics, server_->metrics())}) {
+    config_ = free;
+    config_.*listener = taken;
+    EXPECT_THAT(Refusal(absl::StatusCode::kUnavailable), testing::HasSubstr(taken.ToString()));
+  }
+}
+
+TEST_F(StartTest, AnUpstreamThatIsOurselvesIsRefused) {
+  StartServer();
+  const std::vector<Address> own = {server_->grpc(), server_->http(), server_->metrics()};
+  StopServer();
+  // The same ports again, and each in turn as the upstream, under one of its names.
+  config_.grpc = own[0];
+  config_.http = own[1];
+  config_.metrics = own[2];
+  for (const Address& address : own) {
+    for (const char* host : {"127.0.0.1", "localhost", "LOCALHOST", "[::ffff:127.0.0.1]", "0.0.0.0"}) {
+      config_.upstreams[1].account.base_url =
+          "http://" + std::string(host) + ":" + std::to_string(address.port) + "/v1";
+      EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
+                  testing::AllOf(testing::HasSubstr("upstream sim-chat"), testing::HasSubstr(address.ToString()),
+                                 testing::HasSubstr("HOLDFAST_UPSTREAM_URL")));
+    }
+  }
+}
+
+TEST_F(StartTest, ListensOnAUnixSocketToo) {
+  const std::string path = "/tmp/holdfast-quota-" + std::to_string(getpid()) + ".sock";
+  config_.grpc = Address{"", 0, path};
+  StartServer();
+  EXPECT_TRUE(Generate(Request("c1")).status.ok());
+}
+
+}  // namespace
+}  // namespace holdfast::quota
