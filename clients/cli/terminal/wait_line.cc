@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "common/base/clock.h"
 #include "common/base/duration_text.h"
 
@@ -43,6 +45,12 @@ bool TriesAgain(quota::v1::WaitReason reason) {
          reason == quota::v1::WAIT_REASON_QUOTA_SERVICE;
 }
 
+// To the nearest tenth where tenths are shown: 3.592 s is 3.6 s to people.
+Duration Shown(double seconds) {
+  if (seconds < 1 || seconds >= 10) return FromSeconds(seconds);
+  return std::chrono::milliseconds(std::llround(seconds * 10) * 100);
+}
+
 }  // namespace
 
 std::string LimitName(std::string_view dimension, double window_seconds) {
@@ -56,7 +64,7 @@ std::string WaitLine(const Wait& wait, double seconds_left) {
   std::string line = Cause(wait);
   const bool again = TriesAgain(wait.reason());
   if (seconds_left > 0) {
-    line += fmt::format(" · {} in {}", again ? "trying again" : "resuming", FormatDuration(FromSeconds(seconds_left)));
+    line += fmt::format(" · {} in {}", again ? "trying again" : "resuming", FormatDuration(Shown(seconds_left)));
   } else {
     line += again ? " · trying again now" : " · resuming now";
   }

@@ -22,6 +22,16 @@ TEST(WaitLine, NamesTheTokensPerMinute) {
             "rate limited (TPM 200000: 160193 used, 51963 needed) · resuming in 3.6s · position 1 · context saved");
 }
 
+TEST(WaitLine, ShowsTheNearestTenth) {
+  const auto shown = [](double seconds) { return WaitLine(RateLimit("tokens", 200000, 60), seconds); };
+  EXPECT_NE(shown(3.592).find("in 3.6s"), std::string::npos);
+  EXPECT_NE(shown(3.55).find("in 3.6s"), std::string::npos);
+  EXPECT_NE(shown(3.549).find("in 3.5s"), std::string::npos);
+  EXPECT_NE(shown(9.99).find("in 10s"), std::string::npos);
+  EXPECT_NE(shown(0.564).find("in 564ms"), std::string::npos);
+  EXPECT_NE(shown(11.9).find("in 11s"), std::string::npos);
+}
+
 TEST(WaitLine, NamesOtherWindowsInWords) {
   EXPECT_EQ(LimitName("requests", 60), "RPM");
   EXPECT_EQ(LimitName("tokens", 2), "tokens per 2s");
