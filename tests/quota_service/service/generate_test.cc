@@ -1,3 +1,4 @@
+#include <boost/json/serialize.hpp>
 #include <map>
 
 #include "tests/quota_service/service/quota_server_test_base.h"
@@ -194,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(Faults, AbsorbedFaultTest,
                                          Absorbed{"cut_before_headers", false}, Absorbed{"garbage_body", false},
                                          Absorbed{"cut", true}, Absorbed{"end_without_completed", true},
                                          Absorbed{"stream_429", true}),
-                         [](const auto& info) { return std::string(info.param.fault); });
+                         [](const auto& test) { return std::string(test.param.fault); });
 
 }  // namespace
 }  // namespace holdfast::quota
