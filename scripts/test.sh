@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs all tests: end to end with the dev build, everything else under ASan + UBSan, and the pure
-# libraries under TSan too.
+# Installs what is missing, builds, and runs all tests: everything with the dev build, and the pure libraries under TSan.
 #
 #   scripts/test.sh            all of it
-#   scripts/test.sh --quick    everything once, with the dev build
+#   scripts/test.sh --quick    the dev build only
+#   scripts/test.sh --asan     besides, unit and integration tests under ASan + UBSan
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
-quick=no
-case "${1:-}" in
-  "") ;;
-  --quick) quick=yes ;;
-  *) printf 'usage: scripts/test.sh [--quick]\n' >&2; exit 2 ;;
+mode=${1:-all}
+case $mode in
+  all | --quick | --asan) ;;
+  *) printf 'usage: scripts/test.sh [--quick | --asan]\n' >&2; exit 2 ;;
 esac
 # Ctrl-C ends what runs, ninja and ctest included; tests end their own processes.
 trap 'trap - INT TERM; kill -- $(jobs -p) 2>/dev/null; exit 130' INT TERM
@@ -25,22 +24,18 @@ minutes() { printf '%d:%02d' $(((SECONDS - started) / 60)) $(((SECONDS - started
 say "Format"
 git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
 
-if [ $quick = yes ]; then
-  say "dev: build"
-  build dev all
-  say "dev: all tests [$(minutes)]"
-  ctest --preset dev -j2
-else
-  say "dev: build what the end-to-end tests need"
-  build dev holdfast_e2e
-  say "dev: end-to-end tests [$(minutes)]"
-  ctest --preset dev -j2 -L e2e
+say "dev: build"
+build dev all
+say "dev: all tests [$(minutes)]"
+ctest --preset dev -j2
 
+if [ $mode != --quick ]; then
   say "tsan: build the pure libraries [$(minutes)]"
   build tsan all
   say "tsan: tests of the pure libraries [$(minutes)]"
   ctest --preset tsan -j2
-
+fi
+if [ $mode = --asan ]; then
   say "asan: build [$(minutes)]"
   build asan all
   say "asan: unit and integration tests [$(minutes)]"

@@ -1,3 +1,6 @@
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
 #include <future>
 
 #include "tests/quota_service/service/quota_server_test_base.h"
