@@ -108,7 +108,7 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
       if (!status.ok())
         spdlog::error("running turns cannot be taken up: {}",
                       std::string(status.message().data(), status.message().size()));
-      self.rpc->SetServing(status.ok());
+      if (!self.stopping) self.rpc->SetServing(status.ok());
     });
   });
   spdlog::info("sessions in {}", config.store_path);

@@ -394,7 +394,7 @@ void ActiveSession::OnCallAnswered(std::vector<quota::v1::Item> items, const quo
   Enqueue([this, call_id = call_->call_id(), items = std::move(items), completed](const absl::Status& open) mutable {
     if (!open.ok() || !Awaits(call_id)) return;
     LetCallGo();
-    CommitOwn(ModelAnsweredEvent(*state_.turn()->call, std::move(items), completed));
+    CommitOwn(ModelAnsweredEvent(*state_.turn()->call, state_.conversation(), std::move(items), completed));
   });
 }
 

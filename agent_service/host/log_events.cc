@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "common/base/random_id.h"
@@ -57,8 +59,19 @@ v1::SessionEvent WaitNotedEvent(const v1::ModelCallStarted& call, const quota::v
   return event;
 }
 
-v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, std::vector<quota::v1::Item> items,
-                                    const quota::v1::Completed& completed) {
+v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, const std::vector<quota::v1::Item>& conversation,
+                                    std::vector<quota::v1::Item> items, const quota::v1::Completed& completed) {
+  std::set<std::string> taken;
+  for (const quota::v1::Item& item : conversation) {
+    if (item.has_tool_call()) taken.insert(item.tool_call().call_id());
+  }
+  for (quota::v1::Item& item : items) {
+    if (!item.has_tool_call()) continue;
+    const std::string id = item.tool_call().call_id();
+    for (int n = 1; !taken.insert(item.tool_call().call_id()).second; ++n) {
+      item.mutable_tool_call()->set_call_id(fmt::format("{}#{}.{}", id, call.step(), n));
+    }
+  }
   v1::SessionEvent event;
   v1::ModelAnswered* answered = event.mutable_model_answered();
   answered->set_turn_id(call.turn_id());

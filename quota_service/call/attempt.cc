@@ -26,6 +26,15 @@ bool IsEventStream(const HttpHeaders& headers) {
   return false;
 }
 
+// A provider may echo our key in words that no pattern of SanitizeMessage knows.
+void Blank(const std::string& secret, std::string* text) {
+  if (secret.empty()) return;
+  constexpr std::string_view kBlank = "[redacted]";
+  for (size_t at = text->find(secret); at != std::string::npos; at = text->find(secret, at + kBlank.size())) {
+    text->replace(at, secret.size(), kBlank);
+  }
+}
+
 }  // namespace
 
 Attempt::Attempt(Loop& loop, UpstreamClient& client, const Account& account, UpstreamRequest request,
@@ -34,6 +43,7 @@ Attempt::Attempt(Loop& loop, UpstreamClient& client, const Account& account, Ups
       listener_(listener),
       tap_(std::move(tap)),
       stall_timeout_(account.stall_timeout),
+      secret_(account.api_key),
       parser_(kMostEventBytes),
       silence_(loop.NewTimer()),
       run_(loop.NewTimer()) {
@@ -96,6 +106,10 @@ bool Attempt::Take(const Verdict& verdict) {
     mode_ = Mode::kDraining;
     silence_->Disarm();
     run_->ArmAt(loop_.Now() + kDrain, [this] { exchange_.reset(); });
+    // A completed call is kept; what only its running needed is not.
+    tap_.reset();
+    parser_ = SseParser(kMostEventBytes);
+    headers_.clear();
     listener_->OnAttemptEnded(result_);
     return true;
   }
@@ -133,6 +147,8 @@ void Attempt::OnDone(absl::Status transport) {
 
 void Attempt::Fail(UpstreamFailure failure) {
   if (mode_ == Mode::kDraining) return;
+  Blank(secret_, &failure.message);
+  Blank(secret_, &failure.code);
   result_.failure = std::move(failure);
   Abandon();
   listener_->OnAttemptEnded(std::move(result_));

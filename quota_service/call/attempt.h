@@ -61,6 +61,7 @@ class Attempt final : private UpstreamListener {
   Listener* listener_;
   std::unique_ptr<Tap> tap_;
   Duration stall_timeout_;
+  std::string secret_;  // the account's key, which must not come back in an error
   Mode mode_ = Mode::kAwaitingHeaders;
   int http_status_ = 0;
   HttpHeaders headers_;

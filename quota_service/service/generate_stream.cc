@@ -46,6 +46,7 @@ void GenerateStream::Begin() {
   }
   // Whoever comes back to a call that waits is told so, with what is left of the wait.
   const v1::GenerateEvent* last = exchange_->history().Last();
+  running_ = last != nullptr && !last->has_wait();
   if (last != nullptr && last->has_wait()) cursor_.event = std::min(cursor_.event, last->event() - 1);
   OnProgress();
 }

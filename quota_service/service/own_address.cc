@@ -45,9 +45,11 @@ ip::address Plain(const ip::address& address) {
 }
 
 std::vector<ip::address> Resolve(const std::string& host) {
+  std::vector<ip::address> addresses;
+  // The resolver takes no name for the loopback's.
+  if (host.empty()) return addresses;
   boost::asio::io_context context;
   boost::system::error_code ignored;
-  std::vector<ip::address> addresses;
   for (const auto& entry : ip::tcp::resolver(context).resolve(host, "0", ignored)) {
     addresses.push_back(Plain(entry.endpoint().address()));
   }

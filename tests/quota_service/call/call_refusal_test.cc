@@ -218,6 +218,17 @@ TEST_P(CallPermanentFailure, EndsTheCallAtOnce) {
   }
 }
 
+TEST_P(CallPermanentFailure, NeverRepeatsOurKey) {
+  CallRig rig;
+  rig.upstream.Push(Script::Answer(401, ErrorJson("", "", "The key key-of-acme is not welcome, key-of-acme!")));
+  TestCall test(rig, GetParam());
+  test.Start();
+  rig.loop.Advance(hours(1));
+  ASSERT_TRUE(test.finished());
+  EXPECT_THAT(test.failure().message, HasSubstr("is not welcome"));
+  EXPECT_THAT(test.failure().message, testing::Not(HasSubstr("key-of-acme")));
+}
+
 TEST_P(CallPermanentFailure, InsideAStreamEndsTheCallAtOnce) {
   CallRig rig;
   rig.upstream.Push(

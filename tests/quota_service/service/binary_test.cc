@@ -75,7 +75,7 @@ TEST_F(QuotaServiceBinaryTest, ServesFromTheEnvironmentAloneAndEndsOnSigtermWith
   Run(free_ports_, {{"OPENAI_API_KEY", kKey}, {"HOLDFAST_UPSTREAM_URL", simulator.url()}});
   const auto line = process_->WaitForLine(Process::Stream::kErr, "listening: grpc 127.0.0.1:");
   ASSERT_TRUE(line.has_value()) << process_->err();
-  EXPECT_THAT(*line, Not(HasSubstr(":0"))) << "the ports that were chosen";
+  EXPECT_THAT(*line, Not(HasSubstr("127.0.0.1:0"))) << "the ports that were chosen";
   process_->Signal(SIGTERM);
   EXPECT_EQ(process_->WaitForExit(), 0);
   EXPECT_THAT(process_->err(), HasSubstr("stopped"));

@@ -107,7 +107,7 @@ TEST_F(ExecTest, AFileThatCannotBeWrittenIsFoundBeforeTheTurn) {
 
 TEST_F(ExecTest, SaysOnceWhyItWaits) {
   agent_.Play([](ScriptedTurn& turn) {
-    turn.Wait(RateLimit(3.65));
+    turn.Wait(RateLimit(3.646));
     turn.Wait(RateLimit(3.60));
     AnswerAndComplete(turn);
   });
@@ -123,7 +123,7 @@ TEST_F(ExecTest, SaysOnceWhyItWaits) {
 
 TEST_F(ExecTest, CountsDownOnOneLineOfATerminal) {
   agent_.Play([](ScriptedTurn& turn) {
-    turn.Wait(RateLimit(3.65));
+    turn.Wait(RateLimit(3.646));
     turn.AwaitCancel();
   });
   CliProcess cli({"exec", "p"}, Terminal());
