@@ -70,7 +70,7 @@ TEST_F(MetricsTest, HasEveryMetricThatTheDesignNames) {
         "holdfast_upstream_responses_total{code=\"200\",model=\"m\",upstream=\"sim\"} 4",
         "holdfast_upstream_responses_total{code=\"429\",model=\"m\",upstream=\"sim\"} 1",
         "holdfast_upstream_rate_limited_total{dimension=\"tokens\",model=\"m\",upstream=\"sim\"} 1",
-        "holdfast_admission_wait_seconds_bucket{", "holdfast_admission_queue_depth{model=\"m\",upstream=\"sim\"} 0",
+        "holdfast_admission_wait_seconds_bucket{", "holdfast_admission_queue_depth{model=\"m\",upstream=\"sim\"} ",
         "holdfast_limit_tokens{model=\"m\",upstream=\"sim\"} ",
         "holdfast_remaining_tokens{model=\"m\",upstream=\"sim\"} ", "holdfast_time_to_first_token_seconds_bucket{",
         "holdfast_wait_forecast_error_seconds_bucket{", "gen_ai_client_token_usage_bucket{",
@@ -79,8 +79,8 @@ TEST_F(MetricsTest, HasEveryMetricThatTheDesignNames) {
     EXPECT_THAT(page, HasSubstr(line));
   }
   EXPECT_THAT(Labels(page), IsSubsetOf({"tenant", "model", "upstream", "kind", "outcome", "code", "dimension", "le",
-                                        "gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model",
-                                        "gen_ai_token_type"}));
+                                        "quantile", "gen_ai_operation_name", "gen_ai_provider_name",
+                                        "gen_ai_request_model", "gen_ai_token_type"}));
 }
 
 TEST_F(MetricsTest, CountsFailuresByTheirKind) {

@@ -30,6 +30,8 @@ constexpr char kShortAndLong[] = R"({"answers": [
 TEST_F(ShutdownTest, RunningCallsCompleteAndWaitingOnesGoToTheNextProcessUnsent) {
   upstream().SetScript(kShortAndLong);
   StartServer();
+  // Limits are learnt from one call that goes alone; from then on two run side by side.
+  ASSERT_TRUE(Generate(Request("learn")).status.ok());
   const auto first = Running("short", "short");
   const auto second = Running("long", "long");
   const auto third = Open(Request("waits", "long"));
@@ -46,7 +48,7 @@ TEST_F(ShutdownTest, RunningCallsCompleteAndWaitingOnesGoToTheNextProcessUnsent)
   EXPECT_EQ(last.text(), "long answer");
   loop_.join();
   server_.reset();
-  EXPECT_EQ(Sent(), 2U);
+  EXPECT_EQ(Sent(), 3U);
 }
 
 TEST_F(ShutdownTest, IsNotReadyAnyMoreAndTakesNoNewCalls) {
@@ -58,7 +60,9 @@ TEST_F(ShutdownTest, IsNotReadyAnyMoreAndTakesNoNewCalls) {
   }
   EXPECT_EQ(test::HttpCall("GET", HttpUrl("/readyz"))->status, 503);
   EXPECT_EQ(test::HttpCall("GET", HttpUrl("/healthz"))->status, 200);
-  EXPECT_EQ(Generate(Request("new")).status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  // By the service, or by gRPC itself, which cancels what comes while it shuts down.
+  EXPECT_THAT(Generate(Request("new")).status.error_code(),
+              testing::AnyOf(grpc::StatusCode::UNAVAILABLE, grpc::StatusCode::CANCELLED));
   EXPECT_TRUE(running->Drain().status.ok());
   EXPECT_EQ(Sent(), 1U);
 }
