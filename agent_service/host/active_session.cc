@@ -208,12 +208,15 @@ void ActiveSession::SubmitToolResult(v1::SubmitToolResultRequest request, Reply<
   });
 }
 
-void ActiveSession::CancelTurn(std::string turn_id, Reply<v1::CancelTurnResponse> reply) {
-  Enqueue([this, turn_id = std::move(turn_id), reply = std::move(reply)](const absl::Status& open) mutable {
+void ActiveSession::CancelTurn(v1::CancelTurnRequest request, Reply<v1::CancelTurnResponse> reply) {
+  Enqueue([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
     if (!open.ok()) return reply(open);
     v1::CancelTurnResponse response;
     const TurnState* turn = state_.turn();
-    if (turn == nullptr || (!turn_id.empty() && turn_id != turn->started.turn_id())) return reply(response);
+    const auto meant = [](const std::string& named, const std::string& is) { return named.empty() || named == is; };
+    if (turn == nullptr || !meant(request.turn_id(), turn->started.turn_id()) ||
+        !meant(request.client_key(), turn->started.client_key()))
+      return reply(response);
     // The call goes on until the end of the turn is durable: if it cannot be written, nothing is lost.
     Commit(TurnFailedEvent(*turn, {grpc::StatusCode::CANCELLED, "cancelled"}),
            [this, response, reply = std::move(reply)](absl::Status status) mutable {

@@ -46,7 +46,7 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
 
   void SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTurnResponse> reply);
   void SubmitToolResult(v1::SubmitToolResultRequest request, Reply<v1::SubmitToolResultResponse> reply);
-  void CancelTurn(std::string turn_id, Reply<v1::CancelTurnResponse> reply);
+  void CancelTurn(v1::CancelTurnRequest request, Reply<v1::CancelTurnResponse> reply);
   void Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence);
   // The process goes away, or the session does: watchers end with `status`, nothing more is written.
   // What is asked from now on is refused with it too.

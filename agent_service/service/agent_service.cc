@@ -167,7 +167,8 @@ grpc::ServerUnaryReactor* AgentServiceImpl::CancelTurn(grpc::CallbackServerConte
                                                        const v1::CancelTurnRequest* request,
                                                        v1::CancelTurnResponse* response) {
   return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
-    session.CancelTurn(request->turn_id(), FinishWith(response, finish));
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    session.CancelTurn(*request, FinishWith(response, finish));
   });
 }
 

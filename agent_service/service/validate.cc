@@ -98,4 +98,9 @@ absl::Status Validate(const v1::SubmitToolResultRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status Validate(const v1::CancelTurnRequest& request) {
+  if (request.client_key().size() > kMostKey) return Bad(fmt::format("client_key: must be at most {} bytes", kMostKey));
+  return absl::OkStatus();
+}
+
 }  // namespace holdfast::agent

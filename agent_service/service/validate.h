@@ -13,6 +13,7 @@ absl::Status ValidateCursor(int64_t after_sequence);
 absl::Status Validate(const v1::CreateSessionRequest& request);
 absl::Status Validate(const v1::SubmitTurnRequest& request);
 absl::Status Validate(const v1::SubmitToolResultRequest& request);
+absl::Status Validate(const v1::CancelTurnRequest& request);
 // 0 becomes the default; anything outside 1 to 1000 is refused.
 absl::Status ValidatePageSize(int page_size);
 

@@ -23,6 +23,13 @@ bool WasCutOff(const grpc::Status& status) {
   return status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && DetailsOf(status).empty();
 }
 
+agent::v1::CancelTurnRequest CancelRequest(const std::string& session_id, const std::string& turn_id) {
+  agent::v1::CancelTurnRequest request;
+  request.set_session_id(session_id);
+  request.set_turn_id(turn_id);
+  return request;
+}
+
 }  // namespace
 
 TurnResult TurnRunner::Run(const agent::v1::SubmitTurnRequest& request) {
@@ -30,8 +37,13 @@ TurnResult TurnRunner::Run(const agent::v1::SubmitTurnRequest& request) {
   agent::v1::SubmitTurnResponse response;
   const grpc::Status status = client_.SubmitTurn(request, &response, &link);
   if (!status.ok()) {
-    // It may have arrived all the same: cancel whatever runs.
-    if (interrupts_.pending()) return Interrupted(request.session_id(), "");
+    // It may have arrived all the same.
+    if (interrupts_.pending()) {
+      agent::v1::CancelTurnRequest cancel;
+      cancel.set_session_id(request.session_id());
+      cancel.set_client_key(request.client_key());
+      return Interrupted(cancel);
+    }
     std::string message = status.error_message();
     if (status.error_code() == grpc::StatusCode::ABORTED) {
       message = fmt::format(
@@ -64,7 +76,7 @@ TurnResult TurnRunner::Follow(const std::string& session_id, TurnView& view, Lin
   while (!view.ended()) {
     // Nobody reads: leave, and let the turn go on at the server.
     if (reporter_.Broken()) return {.end = End::kLost, .exit_code = kExitFailed, .answer = {}};
-    if (interrupts_.pending()) return Interrupted(session_id, view.turn_id());
+    if (interrupts_.pending()) return Interrupted(CancelRequest(session_id, view.turn_id()));
     if (const auto call = view.TakeToolCall()) {
       if (!RunTool(session_id, *call, view, link, &result)) return result;
       continue;
@@ -100,9 +112,7 @@ bool TurnRunner::RunTool(const std::string& session_id, const quota::v1::ToolCal
   reporter_.OnToolStarted(call);
   const absl::StatusOr<ToolOutcome> outcome = tools_.Run(call);
   if (interrupts_.pending()) return true;  // the caller sees to it
-  agent::v1::CancelTurnRequest cancel;
-  cancel.set_session_id(session_id);
-  cancel.set_turn_id(view.turn_id());
+  const agent::v1::CancelTurnRequest cancel = CancelRequest(session_id, view.turn_id());
   if (!outcome.ok()) {
     client_.CancelTurn(cancel);
     const std::string message(outcome.status().message());
@@ -146,11 +156,8 @@ bool TurnRunner::Mend(const grpc::Status& status, TurnView& view, Link& link, Tu
   return true;
 }
 
-TurnResult TurnRunner::Interrupted(const std::string& session_id, const std::string& turn_id) {
-  agent::v1::CancelTurnRequest request;
-  request.set_session_id(session_id);
-  request.set_turn_id(turn_id);
-  const grpc::Status status = client_.CancelTurn(request);
+TurnResult TurnRunner::Interrupted(const agent::v1::CancelTurnRequest& cancel) {
+  const grpc::Status status = client_.CancelTurn(cancel);
   reporter_.OnTrouble(grpc::StatusCode::CANCELLED,
                       status.ok() ? "interrupted" : "interrupted; the turn may go on: " + status.error_message());
   return {.end = End::kInterrupted, .exit_code = kExitInterrupted, .answer = {}};

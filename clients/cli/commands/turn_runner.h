@@ -48,7 +48,7 @@ class TurnRunner {
                TurnResult* result);
   // The stream has ended with `status`. As RunTool.
   bool Mend(const grpc::Status& status, TurnView& view, Link& link, TurnResult* result);
-  TurnResult Interrupted(const std::string& session_id, const std::string& turn_id);
+  TurnResult Interrupted(const agent::v1::CancelTurnRequest& cancel);
   TurnResult Failed(TurnResult::End end, const grpc::Status& status, const std::string& message);
 
   AgentClient& client_;

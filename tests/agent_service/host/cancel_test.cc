@@ -26,6 +26,15 @@ TEST_F(HostCancel, OfAnotherTurnDoesNothing) {
   EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "failed 1"));
 }
 
+TEST_F(HostCancel, OfTheTurnOfAKeyLeavesTheTurnOfAnotherAlone) {
+  const std::string id = CreateSession();
+  Submit(id, Turn("k1", "hello"));
+  EXPECT_FALSE((*Cancel(id, "", "k2"))->cancelled());
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+  EXPECT_TRUE((*Cancel(id, "", "k1"))->cancelled());
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "failed 1"));
+}
+
 TEST_F(HostCancel, BeforeTheCallIsBegunSendsNothing) {
   const std::string id = CreateSession();
   quota_.HoldModels();

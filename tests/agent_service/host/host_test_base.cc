@@ -76,11 +76,15 @@ ResultAnswer HostTest::SubmitResult(const std::string& session_id, const std::st
   return answer;
 }
 
-CancelAnswer HostTest::Cancel(const std::string& session_id, const std::string& turn_id) {
+CancelAnswer HostTest::Cancel(const std::string& session_id, const std::string& turn_id,
+                              const std::string& client_key) {
+  v1::CancelTurnRequest request;
+  request.set_turn_id(turn_id);
+  request.set_client_key(client_key);
   CancelAnswer answer;
-  host_->With("team", session_id, [turn_id, done = answer.Callback()](auto session) mutable {
+  host_->With("team", session_id, [request, done = answer.Callback()](auto session) mutable {
     if (!session.ok()) return done(session.status());
-    (*session)->CancelTurn(turn_id, std::move(done));
+    (*session)->CancelTurn(request, std::move(done));
   });
   loop_.RunUntilIdle();
   return answer;

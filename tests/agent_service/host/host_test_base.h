@@ -63,7 +63,8 @@ class HostTest : public testing::Test {
   // These run the loop until it is idle.
   TurnAnswer Submit(const std::string& session_id, v1::SubmitTurnRequest request = Turn());
   ResultAnswer SubmitResult(const std::string& session_id, const std::string& call_id, const std::string& output = "r");
-  CancelAnswer Cancel(const std::string& session_id, const std::string& turn_id = "");
+  CancelAnswer Cancel(const std::string& session_id, const std::string& turn_id = "",
+                      const std::string& client_key = "");
   Answer<absl::Status> Delete(const std::string& session_id);
 
   // From the store.

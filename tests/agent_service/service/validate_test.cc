@@ -143,5 +143,14 @@ TEST(ValidateSubmitToolResult, BoundsItsFields) {
   ExpectRefused(Validate(request), "output");
 }
 
+TEST(ValidateCancelTurn, BoundsItsKey) {
+  v1::CancelTurnRequest request;
+  EXPECT_TRUE(Validate(request).ok());
+  request.set_client_key(std::string(128, 'k'));
+  EXPECT_TRUE(Validate(request).ok());
+  request.mutable_client_key()->push_back('k');
+  ExpectRefused(Validate(request), "client_key");
+}
+
 }  // namespace
 }  // namespace holdfast::agent

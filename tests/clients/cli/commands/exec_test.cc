@@ -307,6 +307,28 @@ TEST_F(ExecTest, AnInterruptCancelsTheTurnAndSaysHowToResume) {
   EXPECT_THAT(cli.err(), HasSubstr("resume with: holdfast exec --session session-1"));
 }
 
+TEST_F(ExecTest, AnInterruptBeforeTheTurnIsAcceptedLeavesTheTurnOfAnotherHostAlone) {
+  const std::string id = agent_.AddSession(workspace());
+  agent_.StartForeignTurn(id);
+  agent_.FailNext("SubmitTurn", {grpc::StatusCode::UNAVAILABLE, "away"}, 1000);
+  CliProcess cli({"exec", "p", "--session", id}, Plain());
+  EXPECT_TRUE(cli.SeesErr("agent_service unreachable"));
+  cli.Signal(SIGINT);
+  EXPECT_EQ(cli.ExitCode(), 130);
+  EXPECT_EQ(agent_.cancels(), 1);
+  EXPECT_TRUE(agent_.TurnRuns(id));
+}
+
+TEST_F(ExecTest, AnInterruptBeforeTheAnswerToSubmitTurnCancelsTheTurnThatItStarted) {
+  agent_.FailNext("SubmitTurn", {grpc::StatusCode::UNAVAILABLE, "the reply is lost"}, 1000, /*after_effect=*/true);
+  agent_.Play([](ScriptedTurn& turn) { turn.AwaitCancel(); });
+  CliProcess cli({"exec", "p"}, Plain());
+  EXPECT_TRUE(cli.SeesErr("agent_service unreachable"));
+  cli.Signal(SIGINT);
+  EXPECT_EQ(cli.ExitCode(), 130);
+  EXPECT_FALSE(agent_.TurnRuns("session-1"));
+}
+
 TEST_F(ExecTest, AnInterruptEndsARunningTool) {
   agent_.Play([](ScriptedTurn& turn) {
     turn.CallTool("call-1", "shell", R"({"command":"touch started; sleep 600"})");

@@ -169,6 +169,10 @@ std::vector<std::string> FakeAgent::tokens() {
   const std::lock_guard lock(mutex_);
   return tokens_;
 }
+bool FakeAgent::TurnRuns(const std::string& session_id) {
+  const std::lock_guard lock(mutex_);
+  return !sessions_[session_id].info.turn_id().empty();
+}
 int FakeAgent::cancels() {
   const std::lock_guard lock(mutex_);
   return cancels_;
@@ -354,15 +358,18 @@ grpc::Status FakeAgent::CancelTurn(grpc::ServerContext*, const agent::v1::Cancel
                                    agent::v1::CancelTurnResponse* response) {
   const std::lock_guard lock(mutex_);
   ++cancels_;
-  const std::string turn_id = sessions_[request->session_id()].info.turn_id();
-  if (!turn_id.empty()) {
+  FakeSession& session = sessions_[request->session_id()];
+  const std::string turn_id = session.info.turn_id();
+  const bool meant = request->client_key().empty() || session.by_key[request->client_key()].turn_id() == turn_id;
+  const bool cancel = !turn_id.empty() && meant;
+  if (cancel) {
     SessionEvent event;
     event.mutable_turn_failed()->set_turn_id(turn_id);
     event.mutable_turn_failed()->set_code(grpc::StatusCode::CANCELLED);
     event.mutable_turn_failed()->set_message("cancelled");
     Append(request->session_id(), event);
   }
-  response->set_cancelled(!turn_id.empty());
+  response->set_cancelled(cancel);
   changed_.notify_all();
   return grpc::Status::OK;
 }

@@ -75,6 +75,8 @@ class FakeAgent final : public agent::v1::AgentService::Service {
   std::vector<agent::v1::CreateSessionRequest> created();
   std::vector<std::string> tokens();
   int cancels();
+  // A turn of the session has not ended.
+  bool TurnRuns(const std::string& session_id);
 
   grpc::Status CreateSession(grpc::ServerContext*, const agent::v1::CreateSessionRequest*,
                              agent::v1::Session*) override;
