@@ -55,12 +55,12 @@ int main(int argc, char** argv) {
   }
 
   holdfast::InitLog("agent_service");
-  auto server = holdfast::agent::AgentServer::Start(*config);
+  using holdfast::agent::AgentServer;
+  const auto server = AgentServer::Start(*config, AgentServer::Signals::kStop);
   if (!server.ok()) {
     fmt::print(stderr, "agent_service: {}\n", std::string(server.status().message()));
     return 1;
   }
-  (*server)->StopOnSignals();
   (*server)->Run();
   return 0;
 }

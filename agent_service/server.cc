@@ -4,8 +4,6 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <cstdlib>
 #include <thread>
 
 #include "agent_service/host/session_host.h"
@@ -15,6 +13,7 @@
 #include "agent_service/service/identity.h"
 #include "agent_service/store/sqlite_store.h"
 #include "common/loop/asio_loop.h"
+#include "common/loop/stop_signals.h"
 #include "common/metrics/endpoint.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
@@ -43,7 +42,7 @@ struct AgentServer::Impl {
   std::unique_ptr<AgentServiceImpl> service;
   std::unique_ptr<Loop::Timer> metrics_timer;
   bool stopping = false;
-  std::unique_ptr<boost::asio::signal_set> signals;
+  std::unique_ptr<StopSignals> signals;
   std::unique_ptr<MetricsEndpoint> endpoint;
   std::unique_ptr<RpcServer> rpc;
   std::thread drainer;
@@ -53,13 +52,10 @@ struct AgentServer::Impl {
     metrics_timer->ArmAt(loop.Now() + kMetricsInterval, [this] { PublishMetrics(); });
   }
 
-  void AwaitSignal() {
-    signals->async_wait([this](const boost::system::error_code& error, int number) {
-      if (error) return;
-      if (stopping) std::_Exit(1);
+  void StopOnSignals() {
+    signals = std::make_unique<StopSignals>(context, [this](int number) {
       spdlog::info("signal {}: stopping; running turns go on in the next process", number);
       BeginStop();
-      AwaitSignal();
     });
   }
 
@@ -78,9 +74,10 @@ struct AgentServer::Impl {
   }
 };
 
-absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfig& config) {
+absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfig& config, Signals signals) {
   auto impl = std::make_unique<Impl>(config);
   Impl& self = *impl;
+  if (signals == Signals::kStop) self.StopOnSignals();
   auto store = SqliteStore::Open(config.store_path,
                                  [&loop = self.loop](absl::AnyInvocable<void()> task) { loop.Post(std::move(task)); });
   if (!store.ok()) return store.status();
@@ -125,11 +122,6 @@ AgentServer::~AgentServer() {
 
 const Address& AgentServer::grpc() const { return impl_->rpc->address(); }
 const Address& AgentServer::metrics() const { return impl_->endpoint->address(); }
-
-void AgentServer::StopOnSignals() {
-  impl_->signals = std::make_unique<boost::asio::signal_set>(impl_->context, SIGTERM, SIGINT);
-  impl_->AwaitSignal();
-}
 
 void AgentServer::Run() { impl_->context.run(); }
 

@@ -12,16 +12,18 @@ namespace holdfast::agent {
 // main.cc runs one; tests too.
 class AgentServer {
  public:
+  // kStop: SIGTERM and SIGINT do what Stop does, from here on; a second one ends the process at once.
+  enum class Signals { kIgnore, kStop };
+
   // Listens when it returns; running turns are taken up as soon as it runs. The store's errors, or UNAVAILABLE with the
   // address.
-  static absl::StatusOr<std::unique_ptr<AgentServer>> Start(const AgentConfig& config);
+  static absl::StatusOr<std::unique_ptr<AgentServer>> Start(const AgentConfig& config,
+                                                            Signals signals = Signals::kIgnore);
   ~AgentServer();
 
   const Address& grpc() const;
   const Address& metrics() const;
 
-  // SIGTERM and SIGINT stop it; a second one ends the process at once.
-  void StopOnSignals();
   // Makes this thread the loop, until it has stopped.
   void Run();
   // Watchers end with UNAVAILABLE; turns stay running in the store and go on in the next process. Any thread; returns

@@ -58,12 +58,12 @@ int main(int argc, char** argv) {
   }
 
   holdfast::InitLog("quota_service");
-  auto server = holdfast::quota::QuotaServer::Start(*config);
+  using holdfast::quota::QuotaServer;
+  const auto server = QuotaServer::Start(*config, QuotaServer::Signals::kStop);
   if (!server.ok()) {
     fmt::print(stderr, "quota_service: {}\n", std::string(server.status().message()));
     return 1;
   }
-  (*server)->StopOnSignals();
   (*server)->Run();
   return 0;
 }

@@ -5,16 +5,15 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <cstdlib>
 #include <random>
 #include <thread>
 
+#include "common/http/http_server.h"
 #include "common/loop/asio_loop.h"
+#include "common/loop/stop_signals.h"
 #include "common/metrics/endpoint.h"
 #include "common/rpc/server.h"
 #include "quota_service/call/registry.h"
-#include "quota_service/http/http_server.h"
 #include "quota_service/ledger/in_process_ledger.h"
 #include "quota_service/metrics/metrics.h"
 #include "quota_service/service/own_address.h"
@@ -70,7 +69,7 @@ struct QuotaServer::Impl {
   Duration drain;
   bool stopping = false;
   bool stopped = false;
-  std::unique_ptr<boost::asio::signal_set> signals;
+  std::unique_ptr<StopSignals> signals;
   std::unique_ptr<MetricsEndpoint> exposer;
   std::unique_ptr<HttpServer> http;
   std::unique_ptr<RpcServer> rpc;
@@ -81,13 +80,10 @@ struct QuotaServer::Impl {
     group_timer->ArmAt(loop.Now() + kGroupMetricsInterval, [this] { PublishGroups(); });
   }
 
-  void AwaitSignal() {
-    signals->async_wait([this](const boost::system::error_code& error, int number) {
-      if (error) return;
-      if (stopping) std::_Exit(1);
+  void StopOnSignals() {
+    signals = std::make_unique<StopSignals>(context, [this](int number) {
       spdlog::info("signal {}: finishing running calls, at most {} s; again to exit at once", number, ToSeconds(drain));
       BeginStop();
-      AwaitSignal();
     });
   }
 
@@ -106,13 +102,17 @@ struct QuotaServer::Impl {
   }
 };
 
-absl::StatusOr<std::unique_ptr<QuotaServer>> QuotaServer::Start(const QuotaConfig& config) {
+absl::StatusOr<std::unique_ptr<QuotaServer>> QuotaServer::Start(const QuotaConfig& config, Signals signals) {
   auto impl = std::make_unique<Impl>(config);
   Impl& self = *impl;
+  if (signals == Signals::kStop) self.StopOnSignals();
 
-  auto http = HttpServer::Start(self.context, config.http, [&self] {
-    return self.stopping ? absl::UnavailableError("shutting down") : absl::OkStatus();
-  });
+  auto http = HttpServer::Start(self.context, config.http,
+                                {{"/healthz", [] { return HttpPage{.text = "ok\n"}; }},
+                                 {"/readyz", [&self] {
+                                    return self.stopping ? HttpPage{.status = 503, .text = "shutting down\n"}
+                                                         : HttpPage{.text = "ready\n"};
+                                  }}});
   if (!http.ok()) return http.status();
   self.http = *std::move(http);
   auto exposer = MetricsEndpoint::Start(config.metrics, self.metrics.registry());
@@ -148,11 +148,6 @@ QuotaServer::~QuotaServer() = default;
 const Address& QuotaServer::grpc() const { return impl_->rpc->address(); }
 const Address& QuotaServer::http() const { return impl_->http->address(); }
 const Address& QuotaServer::metrics() const { return impl_->exposer->address(); }
-
-void QuotaServer::StopOnSignals() {
-  impl_->signals = std::make_unique<boost::asio::signal_set>(impl_->context, SIGTERM, SIGINT);
-  impl_->AwaitSignal();
-}
 
 void QuotaServer::Run() {
   impl_->context.run();

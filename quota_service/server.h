@@ -12,9 +12,13 @@ namespace holdfast::quota {
 // tests too.
 class QuotaServer {
  public:
+  // kStop: SIGTERM and SIGINT do what Stop does, from here on; a second one ends the process at once.
+  enum class Signals { kIgnore, kStop };
+
   // Listens when it returns. UNAVAILABLE names the address that could not be bound; FAILED_PRECONDITION an upstream
   // that is this server itself.
-  static absl::StatusOr<std::unique_ptr<QuotaServer>> Start(const QuotaConfig& config);
+  static absl::StatusOr<std::unique_ptr<QuotaServer>> Start(const QuotaConfig& config,
+                                                            Signals signals = Signals::kIgnore);
   // Not while Run is under way. Calls that are still there are cancelled.
   ~QuotaServer();
 
@@ -22,8 +26,6 @@ class QuotaServer {
   const Address& http() const;
   const Address& metrics() const;
 
-  // SIGTERM and SIGINT stop it; a second one ends the process at once.
-  void StopOnSignals();
   // Makes this thread the loop, until it has stopped.
   void Run();
   // New calls are refused, waiting ones left to their callers, running ones get up to `drain`. Any thread; returns at

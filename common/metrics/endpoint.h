@@ -7,28 +7,24 @@
 #include "absl/status/statusor.h"
 #include "common/base/address.h"
 
-namespace prometheus {
-class Exposer;
-}
-
 namespace holdfast {
 
-// Serves a registry at http://<address>/metrics, on threads of its own.
+// Serves a registry at http://<address>/metrics, on a thread of its own: a large page delays no call.
 class MetricsEndpoint {
  public:
   // UNAVAILABLE names the address that could not be bound.
   static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const Address& address,
-                                                                const std::shared_ptr<prometheus::Registry>& registry);
+                                                                std::shared_ptr<prometheus::Registry> registry);
   ~MetricsEndpoint();
 
   // With the port that was chosen.
-  const Address& address() const { return address_; }
+  const Address& address() const;
 
  private:
-  MetricsEndpoint() = default;
+  struct Impl;
+  explicit MetricsEndpoint(std::unique_ptr<Impl> impl);
 
-  Address address_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace holdfast

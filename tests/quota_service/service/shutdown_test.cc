@@ -97,6 +97,8 @@ TEST_F(ShutdownTest, AServerThatNeverRanGoesAwayWithItsCallers) {
     grpc::ClientContext context;
     Prepare(context, "");
     context.set_wait_for_ready(true);
+    // gRPC would look for a server until then.
+    context.set_deadline(std::chrono::system_clock::now() + seconds(3));
     return stub->Generate(&context, Request("c1"))->Finish();
   });
   // Whether the call has arrived by now or not, neither side hangs.

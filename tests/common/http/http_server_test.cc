@@ -1,4 +1,4 @@
-#include "quota_service/http/http_server.h"
+#include "common/http/http_server.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 
 #include "tests/support/http_call.h"
 
-namespace holdfast::quota {
+namespace holdfast {
 namespace {
 
 namespace asio = boost::asio;
@@ -24,7 +24,9 @@ using testing::StartsWith;
 class HttpServerTest : public testing::Test {
  protected:
   HttpServerTest() {
-    auto server = HttpServer::Start(context_, Address{"127.0.0.1", 0, ""}, [this] { return ready_; });
+    auto server = HttpServer::Start(
+        context_, Address{"127.0.0.1", 0, ""},
+        {{"/healthz", [] { return HttpPage{.text = "ok\n"}; }}, {"/readyz", [this] { return ready_; }}});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     loop_ = std::thread([this] { context_.run(); });
@@ -58,7 +60,7 @@ class HttpServerTest : public testing::Test {
   asio::io_context client_;
   asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{context_.get_executor()};
-  absl::Status ready_;
+  HttpPage ready_{.text = "ready\n"};
   std::unique_ptr<HttpServer> server_;
   std::thread loop_;
 };
@@ -70,7 +72,7 @@ TEST_F(HttpServerTest, LivesAndIsReady) {
 }
 
 TEST_F(HttpServerTest, LivesButIsNotReadyAndSaysWhy) {
-  ready_ = absl::UnavailableError("shutting down");
+  ready_ = {.status = 503, .text = "shutting down\n"};
   EXPECT_EQ(Get("/healthz").status, 200);
   EXPECT_EQ(Get("/readyz").status, 503);
   EXPECT_EQ(Get("/readyz").body, "shutting down\n");
@@ -135,13 +137,12 @@ TEST_F(HttpServerTest, SurvivesClientsThatLeaveOrSayNothing) {
 }
 
 TEST_F(HttpServerTest, AnAddressThatIsTakenIsNamed) {
-  const auto second = HttpServer::Start(client_, server_->address(), [] { return absl::OkStatus(); });
+  const auto second = HttpServer::Start(client_, server_->address(), {});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr(server_->address().ToString()));
-  const auto nowhere =
-      HttpServer::Start(client_, Address{"no-such-host.invalid", 0, ""}, [] { return absl::OkStatus(); });
+  const auto nowhere = HttpServer::Start(client_, Address{"no-such-host.invalid", 0, ""}, {});
   EXPECT_EQ(nowhere.status().code(), absl::StatusCode::kUnavailable);
 }
 
 }  // namespace
-}  // namespace holdfast::quota
+}  // namespace holdfast

@@ -1,4 +1,4 @@
-#include "quota_service/http/http_server.h"
+#include "common/http/http_server.h"
 
 #include <fmt/format.h>
 
@@ -13,7 +13,7 @@
 #include <boost/beast/http.hpp>
 #include <chrono>
 
-namespace holdfast::quota {
+namespace holdfast {
 namespace {
 
 namespace asio = boost::asio;
@@ -27,12 +27,12 @@ constexpr auto kIdle = std::chrono::seconds(30);
 constexpr uint32_t kMostHeaderBytes = 16 * 1024;
 constexpr size_t kMostConnections = 256;
 
-Response Answer(const Request& request, http::status status, std::string text) {
-  Response response(status, request.version());
-  response.set(http::field::content_type, "text/plain; charset=utf-8");
+Response Answer(const Request& request, HttpPage page) {
+  Response response(static_cast<http::status>(page.status), request.version());
+  response.set(http::field::content_type, page.content_type);
   response.set(http::field::cache_control, "no-store");
   response.keep_alive(request.keep_alive());
-  response.body() = std::move(text);
+  response.body() = std::move(page.text);
   response.prepare_payload();
   if (request.method() == http::verb::head) response.body().clear();
   return response;
@@ -46,19 +46,18 @@ const boost::system::error_category& UnreadableCategory() {
 }  // namespace
 
 struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
-  Impl(asio::io_context& context, Readiness ready) : acceptor(context), retry(context), readiness(std::move(ready)) {}
+  Impl(asio::io_context& context, Pages known) : acceptor(context), retry(context), pages(std::move(known)) {}
 
-  Response Route(const Request& request) const {
+  HttpPage Find(const Request& request) const {
     if (request.method() != http::verb::get && request.method() != http::verb::head) {
-      return Answer(request, http::status::method_not_allowed, "only GET and HEAD\n");
+      return {.status = 405, .text = "only GET and HEAD\n"};
     }
-    if (request.target() == "/healthz") return Answer(request, http::status::ok, "ok\n");
-    if (request.target() == "/readyz") {
-      const absl::Status status = readiness();
-      if (status.ok()) return Answer(request, http::status::ok, "ready\n");
-      return Answer(request, http::status::service_unavailable, std::string(status.message()) + "\n");
-    }
-    return Answer(request, http::status::not_found, "known here: /healthz, /readyz\n");
+    const std::string_view target(request.target().data(), request.target().size());
+    const auto page = pages.find(target.substr(0, target.find('?')));
+    if (page != pages.end()) return page->second();
+    std::string known = "known here:";
+    for (const auto& [path, make] : pages) known += " " + path;
+    return {.status = 404, .text = known + "\n"};
   }
 
   asio::awaitable<void> Serve(tcp::socket socket, std::shared_ptr<Impl> self) {
@@ -71,9 +70,9 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
       stream.expires_after(kIdle);
       co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
       const bool unreadable = error.category() == UnreadableCategory() && error != http::error::end_of_stream;
-      if (error && !unreadable) break;
-      Response response =
-          unreadable ? Answer({}, http::status::bad_request, "this is not an HTTP request\n") : Route(parser.get());
+      if ((error && !unreadable) || closed) break;
+      Response response = unreadable ? Answer({}, {.status = 400, .text = "this is not an HTTP request\n"})
+                                     : Answer(parser.get(), Find(parser.get()));
       // A body is not read, so nothing can follow it.
       if (unreadable || !parser.is_done()) response.keep_alive(false);
       co_await http::async_write(stream, response, asio::redirect_error(asio::use_awaitable, error));
@@ -102,7 +101,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
 
   tcp::acceptor acceptor;
   asio::steady_timer retry;
-  Readiness readiness;
+  Pages pages;
   Address address;
   size_t connections = 0;
   bool closed = false;
@@ -111,11 +110,11 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
 HttpServer::HttpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(asio::io_context& context, const Address& address,
-                                                              Readiness readiness) {
+                                                              Pages pages) {
   boost::system::error_code error;
   tcp::resolver resolver(context);
   const auto resolved = resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
-  auto impl = std::make_shared<Impl>(context, std::move(readiness));
+  auto impl = std::make_shared<Impl>(context, std::move(pages));
   if (!error) {
     const tcp::endpoint endpoint = resolved.begin()->endpoint();
     impl->acceptor.open(endpoint.protocol(), error);
@@ -139,4 +138,4 @@ HttpServer::~HttpServer() {
 
 const Address& HttpServer::address() const { return impl_->address; }
 
-}  // namespace holdfast::quota
+}  // namespace holdfast

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/base/address.h"
+
+namespace holdfast {
+
+struct HttpPage {
+  unsigned status = 200;
+  std::string text;
+  std::string content_type = "text/plain; charset=utf-8";
+};
+
+// A listener for a few pages that are read by GET or HEAD. On the context's thread.
+class HttpServer {
+ public:
+  // Path, without a query, to what makes the page; called anew for each request.
+  using Pages = std::map<std::string, std::function<HttpPage()>, std::less<>>;
+
+  // UNAVAILABLE names the address that could not be bound.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(boost::asio::io_context& context, const Address& address,
+                                                           Pages pages);
+  ~HttpServer();
+
+  // With the port that was chosen.
+  const Address& address() const;
+
+ private:
+  struct Impl;
+  explicit HttpServer(std::shared_ptr<Impl> impl);
+
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace holdfast
