@@ -35,7 +35,7 @@ struct QuotaServer::Impl {
         ledger(loop, router.ConfiguredGroups()),
         upstream(context, {}),
         metrics([this](const std::string& model) { return router.Knows(model); }),
-        registry({loop, ledger, upstream, retry_budget, {}, [this] { return uniform(generator); }, metrics},
+        registry({loop, ledger, upstream, retry_budgets, {}, [this] { return uniform(generator); }, metrics},
                  {.finished_bytes = config.finished_calls_bytes}),
         service(loop, ledger, registry, router, authenticator),
         group_timer(loop.NewTimer()),
@@ -59,7 +59,7 @@ struct QuotaServer::Impl {
   Authenticator authenticator;
   InProcessLedger ledger;
   CurlClient upstream;
-  RetryBudget retry_budget;
+  RetryBudgets retry_budgets;
   std::mt19937_64 generator{std::random_device{}()};
   std::uniform_real_distribution<double> uniform{0, 1};
   Metrics metrics;

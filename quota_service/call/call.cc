@@ -180,7 +180,7 @@ void Call::Send() {
 
   ++attempts_;
   sent_at_ = services_.loop.Now();
-  if (attempts_ == 1) services_.retry_budget.Deposit(sent_at_);
+  if (attempts_ == 1) Budget().Deposit(sent_at_);
   std::optional<double> error;
   if (first_announced_) error = ToSeconds(waited_ - *std::exchange(first_announced_, std::nullopt));
   services_.observer.OnAdmitted(envelope_, waited_, error);
@@ -266,9 +266,9 @@ void Call::Refuse(ServerHint hint, bool again) {
   services_.ledger.Refuse(ticket_, hint);
 }
 
-Duration Call::UntilBudget() const {
+Duration Call::UntilBudget() {
   // Only what was sent upstream is sent there again.
-  return ticket_ == 0 ? Duration::zero() : services_.retry_budget.UntilAvailable(services_.loop.Now());
+  return ticket_ == 0 ? Duration::zero() : Budget().UntilAvailable(services_.loop.Now());
 }
 
 void Call::BackOff(Duration wait) {
@@ -284,7 +284,7 @@ void Call::BackOff(Duration wait) {
 }
 
 void Call::OnBackedOff() {
-  if (ticket_ != 0 && !services_.retry_budget.TryWithdraw(services_.loop.Now())) {
+  if (ticket_ != 0 && !Budget().TryWithdraw(services_.loop.Now())) {
     // Others were faster. Jitter, so that not all of those who lost come back at once.
     const Duration least = UntilBudget();
     const Duration left = WaitLeft();

@@ -21,7 +21,7 @@ struct CallServices {
   Loop& loop;
   Ledger& ledger;
   UpstreamClient& upstream;
-  RetryBudget& retry_budget;
+  RetryBudgets& retry_budgets;
   BackoffPolicy backoff;
   Uniform random;
   CallObserver& observer;
@@ -73,8 +73,9 @@ class Call final : private LedgerClient, private Attempt::Listener {
   void Send();
   void Retry(const UpstreamFailure& failure, const AttemptResult& result);
   void Refuse(ServerHint hint, bool again);
+  RetryBudget& Budget() { return services_.retry_budgets.Of(envelope_.route.account->name); }
   // Until the retry budget has room for this call.
-  Duration UntilBudget() const;
+  Duration UntilBudget();
   // `wait` is at most what is left of max_wait.
   void BackOff(Duration wait);
   void OnBackedOff();

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include "common/base/clock.h"
 
@@ -50,6 +52,16 @@ class RetryBudget {
   Options options_;
   int64_t newest_ = 0;
   std::array<Slot, kSlots> slots_;
+};
+
+// The budget of each upstream, by its name: what one spends, another keeps.
+class RetryBudgets {
+ public:
+  // Stays where it is.
+  RetryBudget& Of(const std::string& upstream) { return budgets_[upstream]; }
+
+ private:
+  std::map<std::string, RetryBudget> budgets_;
 };
 
 }  // namespace holdfast::quota

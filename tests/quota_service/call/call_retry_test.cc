@@ -181,7 +181,7 @@ TEST_P(CallRetry, ARunLongerThanItsBoundIsBroken) {
 
 TEST_P(CallRetry, PausesGrowAndStayWithinTheCap) {
   CallRig rig;
-  rig.upstream.set_otherwise([] { return Script::Answer(503, ""); });
+  rig.upstream.set_otherwise([] { return std::move(Script().Headers(503, {}).End()); });
   TestCall test(rig, GetParam(), {.charge = 0, .max_wait = minutes(5)});
   test.Start();
   rig.loop.Advance(minutes(10));
@@ -199,7 +199,7 @@ TEST_P(CallRetry, PausesGrowAndStayWithinTheCap) {
 // A pause longer than what is left of the allowance is cut to it, so that no patience is thrown away.
 TEST_P(CallRetry, TriesOnceMoreWhenItsPatienceEnds) {
   CallRig rig;
-  rig.upstream.set_otherwise([] { return Script::Answer(503, ""); });
+  rig.upstream.set_otherwise([] { return std::move(Script().Headers(503, {}).End()); });
   rig.chance = [] { return 0.999; };
   TestCall test(rig, GetParam(), {.charge = 0, .max_wait = seconds(20)});
   test.Start();
@@ -258,6 +258,28 @@ TEST_P(CallRetry, RetriesOfAllCallsStayWithinTheBudget) {
   }
   EXPECT_GE(retries.size(), 60u) << "and the budget is used";
   for (const auto& call : calls) call->call->Cancel("over");
+}
+
+TEST_P(CallRetry, AnUpstreamThatFailsSpendsNoOthersBudget) {
+  CallRig rig({.tokens_per_minute = 0});
+  rig.Learn(1'000'000, 1'000'000);
+  rig.upstream.set_otherwise([] { return std::move(Script().Headers(503, {}).End()); });
+  std::vector<std::unique_ptr<TestCall>> failing;
+  for (int i = 0; i < 100; ++i) {
+    failing.push_back(
+        std::make_unique<TestCall>(rig, GetParam(), TestCall::Ask{.call_id = std::to_string(i), .charge = 0}));
+    failing.back()->Start();
+  }
+  rig.loop.Advance(seconds(5));
+  rig.upstream.set_otherwise([this] { return Good(); });
+  for (const auto& call : failing) call->call->Cancel("over");
+
+  rig.account.name = "another";
+  rig.upstream.Push(Script::Answer(503, ""));
+  TestCall other(rig, GetParam(), {.call_id = "other", .charge = 0});
+  other.Start();
+  rig.loop.Advance(seconds(1));
+  EXPECT_TRUE(other.completed()) << "its first retry";
 }
 
 TEST_P(CallRetry, ConnectionRefusedGivesTheTokensBack) {

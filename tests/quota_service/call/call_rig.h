@@ -48,7 +48,7 @@ class CallRig {
   explicit CallRig(Limits limits = {}, Duration ledger_delay = Duration::zero());
 
   CallServices services() {
-    return {loop, ledger, upstream, budget, {}, [this] { return chance(); }, observer};
+    return {loop, ledger, upstream, budgets, {}, [this] { return chance(); }, observer};
   }
   // One request is answered at once, so that the level is known from then on: `remaining` of `limit` tokens.
   void Learn(int64_t limit, int64_t remaining);
@@ -61,7 +61,7 @@ class CallRig {
   const Duration ledger_delay;
   FakeLedger ledger;
   FakeUpstream upstream{loop};
-  RetryBudget budget;
+  RetryBudgets budgets;
   RecordingObserver observer;
   // 0.5 unless replaced: a backoff is then half of its most.
   std::function<double()> chance = [] { return 0.5; };
