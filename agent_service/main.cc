@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
 #include <optional>
@@ -9,6 +10,7 @@
 #include "common/base/version.h"
 #include "common/config/address_flag.h"
 #include "common/log/log.h"
+#include "common/rpc/grpc_trace.h"
 
 namespace {
 
@@ -21,6 +23,7 @@ void PrintReference() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::string untraced = holdfast::RestrictGrpcTrace();
   CLI::App app("agent_service: sessions that outlive every limit and every crash", "agent_service");
   app.set_version_flag("--version", std::string("agent_service ") + holdfast::kVersion);
   std::string config_file;
@@ -55,6 +58,7 @@ int main(int argc, char** argv) {
   }
 
   holdfast::InitLog("agent_service");
+  if (!untraced.empty()) spdlog::warn("GRPC_TRACE: these would print credentials and are left out: {}", untraced);
   using holdfast::agent::AgentServer;
   const auto server = AgentServer::Start(*config, AgentServer::Signals::kStop);
   if (!server.ok()) {

@@ -1,12 +1,15 @@
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 
+#include "common/base/core_dump.h"
 #include "common/base/version.h"
 #include "common/config/address_flag.h"
 #include "common/log/log.h"
+#include "common/rpc/grpc_trace.h"
 #include "quota_service/config/config.h"
 #include "quota_service/server.h"
 
@@ -21,6 +24,8 @@ void PrintReference() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  holdfast::ForbidCoreDumps();
+  const std::string untraced = holdfast::RestrictGrpcTrace();
   CLI::App app("quota_service: the one owner of upstream keys, limits and connections", "quota_service");
   app.set_version_flag("--version", std::string("quota_service ") + holdfast::kVersion);
   std::string config_file;
@@ -58,6 +63,7 @@ int main(int argc, char** argv) {
   }
 
   holdfast::InitLog("quota_service");
+  if (!untraced.empty()) spdlog::warn("GRPC_TRACE: these would print credentials and are left out: {}", untraced);
   using holdfast::quota::QuotaServer;
   const auto server = QuotaServer::Start(*config, QuotaServer::Signals::kStop);
   if (!server.ok()) {

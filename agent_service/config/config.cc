@@ -6,6 +6,7 @@
 
 #include "common/base/state_dir.h"
 #include "common/config/pem.h"
+#include "common/config/shown.h"
 
 namespace holdfast::agent {
 namespace {
@@ -16,7 +17,7 @@ absl::StatusOr<std::string> StorePath(const std::string& url) {
   if (url.starts_with(kSqlite) && url.size() > std::string_view(kSqlite).size())
     return url.substr(std::string_view(kSqlite).size());
   return absl::InvalidArgumentError(
-      fmt::format("the store \"{}\" is not supported by this version; write sqlite:PATH", url));
+      fmt::format("{} is not supported by this version; write sqlite:PATH", ShownUrl(url)));
 }
 
 }  // namespace

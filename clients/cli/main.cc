@@ -1,4 +1,5 @@
 #include <iostream>
+#include <string>
 #include <variant>
 
 #include "clients/cli/commands/chat.h"
@@ -7,6 +8,7 @@
 #include "clients/cli/commands/exec.h"
 #include "clients/cli/commands/quota.h"
 #include "clients/cli/commands/sessions.h"
+#include "common/rpc/grpc_trace.h"
 
 namespace holdfast::cli {
 namespace {
@@ -22,6 +24,8 @@ struct Dispatch {
 };
 
 int Main(int argc, char** argv) {
+  if (const std::string untraced = RestrictGrpcTrace(); !untraced.empty())
+    std::cerr << "GRPC_TRACE: these would print credentials and are left out: " << untraced << "\n";
   const std::variant<CommandLine, int> parsed = ParseCommandLine(argc, argv, std::cout, std::cerr);
   if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
   const auto& line = std::get<CommandLine>(parsed);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/config/shown.h"
 #include "common/config/small_file.h"
 
 namespace holdfast {
@@ -12,13 +13,13 @@ constexpr size_t kMostPemBytes = 1024 * 1024;
 std::string ReadPem(Section& section, const char* key, const char* doc) {
   const auto path = section.String(key, doc);
   if (!path) return {};
-  auto text = ReadSmallFile(*path, kMostPemBytes);
+  auto text = ReadSmallFile(*path, kMostPemBytes, ShownFile(*path));
   if (!text.ok()) {
     section.Fail(key, std::string(text.status().message()));
     return {};
   }
   if (text->find("-----BEGIN ") == std::string::npos) {
-    section.Fail(key, fmt::format("the file {} is not PEM: it has no line \"-----BEGIN …\"", *path));
+    section.Fail(key, fmt::format("{} is not PEM: it has no line \"-----BEGIN …\"", ShownFile(*path)));
   }
   return *std::move(text);
 }

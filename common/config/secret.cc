@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "common/config/shown.h"
 #include "common/config/small_file.h"
 
 namespace holdfast {
@@ -45,9 +46,9 @@ absl::StatusOr<std::string> ReadSecretFromEnv(const std::string& name) {
 }
 
 absl::StatusOr<std::string> ReadSecretFromFile(const std::string& path) {
-  auto value = ReadSmallFile(path, kMaxSecretBytes);
+  auto value = ReadSmallFile(path, kMaxSecretBytes, ShownFile(path));
   if (!value.ok()) return value.status();
-  return Check(*std::move(value), fmt::format("the file {}", path));
+  return Check(*std::move(value), ShownFile(path));
 }
 
 }  // namespace holdfast

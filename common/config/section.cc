@@ -66,7 +66,7 @@ absl::StatusOr<Section> Section::Parse(const std::string& text, const std::strin
 }
 
 absl::StatusOr<Section> Section::ParseFile(const std::string& path) {
-  const auto text = ReadSmallFile(path, kMostFileBytes);
+  const auto text = ReadSmallFile(path, kMostFileBytes, "the file " + path);
   if (!text.ok()) return absl::Status(text.status().code(), "the configuration: " + Words(text.status()));
   return Parse(*text, path);
 }

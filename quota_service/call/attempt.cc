@@ -7,6 +7,7 @@
 
 #include "common/base/duration_text.h"
 #include "quota_service/provider/error_class.h"
+#include "quota_service/provider/redact_secret.h"
 
 namespace holdfast::quota {
 namespace {
@@ -24,15 +25,6 @@ bool IsEventStream(const HttpHeaders& headers) {
     return lower.starts_with("text/event-stream");
   }
   return false;
-}
-
-// A provider may echo our key in words that no pattern of SanitizeMessage knows.
-void Blank(const std::string& secret, std::string* text) {
-  if (secret.empty()) return;
-  constexpr std::string_view kBlank = "[redacted]";
-  for (size_t at = text->find(secret); at != std::string::npos; at = text->find(secret, at + kBlank.size())) {
-    text->replace(at, secret.size(), kBlank);
-  }
 }
 
 }  // namespace
@@ -147,8 +139,9 @@ void Attempt::OnDone(absl::Status transport) {
 
 void Attempt::Fail(UpstreamFailure failure) {
   if (mode_ == Mode::kDraining) return;
-  Blank(secret_, &failure.message);
-  Blank(secret_, &failure.code);
+  // A provider may tell our key in words that no pattern of SanitizeMessage knows.
+  failure.message = RedactSecret(secret_, failure.message);
+  failure.code = RedactSecret(secret_, failure.code);
   result_.failure = std::move(failure);
   Abandon();
   listener_->OnAttemptEnded(std::move(result_));

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/config/pem.h"
+#include "common/config/shown.h"
 #include "quota_service/config/base_url.h"
 #include "quota_service/config/config.h"
 #include "quota_service/provider/profile.h"
@@ -231,7 +232,7 @@ QuotaConfig Reader::Read(Section& root) {
   root.Map("ledger", "Who keeps limits and queue.", [](Section& ledger) {
     const auto url = ledger.String("url", "memory: (this process). Default: memory:.");
     if (url && *url != "memory:")
-      ledger.Fail("url", fmt::format("\"{}\" is not supported by this version; write memory:", *url));
+      ledger.Fail("url", fmt::format("{} is not supported by this version; write memory:", ShownUrl(*url)));
   });
   root.Map("frontdoor", "The OpenAI-compatible HTTP front door.", [this](Section& door) {
     door.Time("max_wait", "How long a streaming request may be held.");

@@ -11,18 +11,7 @@
 #include "tests/support/http_call.h"
 
 namespace holdfast::test {
-namespace {
-
 namespace json = boost::json;
-
-// What follows `key` on the line, up to a comma or the end.
-std::string AddressIn(const std::string& line, const std::string& key) {
-  const size_t begin = line.find(key) + key.size();
-  const size_t end = line.find_first_of(",;", begin);
-  return line.substr(begin, end - begin);
-}
-
-}  // namespace
 
 Pair::Pair() {
   std::string pattern = (std::filesystem::temp_directory_path() / "holdfast-e2e-XXXXXX").string();
@@ -115,6 +104,12 @@ std::vector<json::value> Pair::Events(const std::string& session_id) const {
     if (line.at("type") == "event") events.push_back(line.at("event"));
   }
   return events;
+}
+
+std::string AddressIn(const std::string& line, const std::string& key) {
+  const size_t begin = line.find(key) + key.size();
+  const size_t end = line.find_first_of(",;", begin);
+  return line.substr(begin, end - begin);
 }
 
 std::vector<json::value> JsonLines(const std::string& out) {

@@ -56,6 +56,8 @@ class Pair {
   std::string agent_grpc_ = "127.0.0.1:0";
 };
 
+// The address that a service's line "listening: grpc ADDRESS, …" names after `key`.
+std::string AddressIn(const std::string& line, const std::string& key);
 // The JSON objects of `exec --json`, in order.
 std::vector<boost::json::value> JsonLines(const std::string& out);
 // The first line of this `type`, or null.

@@ -55,6 +55,12 @@ TEST(SectionSecret, ThatIsNotThereNamesWhereItWasLookedFor) {
   EXPECT_EQ(Outcome("{file: /no/such/file}"), "f:2: token: the file /no/such/file cannot be read");
 }
 
+TEST(SectionSecret, WhatIsWrittenInPlaceOfAPathIsNotShown) {
+  for (const std::string value : {kSecret, "/a+b/c==", "secrets.txt", "\"/a b\"", "\"-----BEGIN\\nX\""}) {
+    EXPECT_EQ(Outcome("{file: " + value + "}"), "f:2: token: the file that is named here cannot be read") << value;
+  }
+}
+
 TEST(SectionSecret, WithoutAValueIsAnError) { EXPECT_THAT(Outcome("~"), HasSubstr("f:2: token: has no value")); }
 
 TEST(ReadSecret, TrimsTheEndsAndRefusesTheRest) {
