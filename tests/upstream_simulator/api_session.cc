@@ -16,6 +16,8 @@ namespace asio = boost::asio;
 
 constexpr std::int64_t kCommentEveryMs = 100;
 constexpr std::int64_t kUntilGoneMs = 3'600'000;
+constexpr std::int64_t kBeforeResetMs = 50;  // a reset makes the peer forget what it has not read yet
+constexpr std::int64_t kHoldMs = 10;         // between two looks whether streams are still held
 
 std::int64_t ClockNs(clockid_t clock) {
   timespec time{};
@@ -27,10 +29,15 @@ HttpHead HeadOf(const Reply& reply, bool keep_alive) {
   return {reply.status, reply.content_type, reply.headers, keep_alive};
 }
 
-asio::awaitable<bool> WriteEvents(HttpStream& stream, const Reply& reply) {
+asio::awaitable<bool> WriteEvents(HttpStream& stream, const Simulator& simulator, const Reply& reply) {
+  int deltas = 0;
   for (std::size_t i = 0; i < reply.events.size(); ++i) {
     if (i == 1) co_await stream.Pause(reply.first_event_delay_ms);
-    if (reply.events[i].delta) co_await stream.Pause(reply.event_delay_ms);
+    if (reply.events[i].delta) {
+      co_await stream.Pause(reply.event_delay_ms);
+      while (deltas > 0 && simulator.options().hold_streams && !stream.gone()) co_await stream.Pause(kHoldMs);
+      ++deltas;
+    }
     if (stream.gone()) co_return false;
     const bool written = co_await stream.WriteChunk(reply.events[i].bytes);
     if (!written) co_return false;
@@ -39,7 +46,8 @@ asio::awaitable<bool> WriteEvents(HttpStream& stream, const Reply& reply) {
 }
 
 // All but the ending. True: every byte that the reply intends was written.
-asio::awaitable<bool> WriteContent(HttpStream& stream, const Reply& reply, bool keep_alive) {
+asio::awaitable<bool> WriteContent(HttpStream& stream, const Simulator& simulator, const Reply& reply,
+                                   bool keep_alive) {
   HttpHead head = HeadOf(reply, keep_alive);
   if (!reply.stream && !reply.body_cut) {
     const bool written = co_await stream.WriteWhole(std::move(head), reply.body);
@@ -52,7 +60,7 @@ asio::awaitable<bool> WriteContent(HttpStream& stream, const Reply& reply, bool 
     written = co_await stream.WriteRaw(std::string_view(reply.body).substr(0, *reply.body_cut));
     co_return written;
   }
-  written = co_await WriteEvents(stream, reply);
+  written = co_await WriteEvents(stream, simulator, reply);
   if (written && (reply.ending == Ending::kWhole || reply.ending == Ending::kShort)) {
     written = co_await stream.WriteLastChunk();
   }
@@ -70,9 +78,10 @@ asio::awaitable<void> AwaitDeparture(HttpStream& stream, bool comments) {
 }
 
 // True: the whole answer was written. Where the connection must not be used again, it is closed.
-asio::awaitable<bool> Play(HttpStream& stream, const Reply& reply, bool keep_alive) {
+asio::awaitable<bool> Play(HttpStream& stream, const Simulator& simulator, const Reply& reply, bool keep_alive) {
   bool written = true;
-  if (reply.send_headers) written = co_await WriteContent(stream, reply, keep_alive);
+  if (reply.send_headers) written = co_await WriteContent(stream, simulator, reply, keep_alive);
+  if (written && !reply.raw.empty()) written = co_await stream.WriteRaw(reply.raw);
   if (!written) {
     stream.Close();
     co_return false;
@@ -83,6 +92,7 @@ asio::awaitable<bool> Play(HttpStream& stream, const Reply& reply, bool keep_ali
     case Ending::kShort:
       co_return false;
     case Ending::kReset:
+      if (reply.send_headers) co_await stream.Pause(kBeforeResetMs);
       stream.Reset();
       co_return false;
     case Ending::kClose:
@@ -105,7 +115,7 @@ asio::awaitable<void> Generate(HttpStream& stream, Simulator& simulator, Dialect
   bool completed = false;
   if (!stream.gone()) {
     const Reply reply = simulator.Respond(ticket, CurrentMoment());
-    completed = co_await Play(stream, reply, request.keep_alive);
+    completed = co_await Play(stream, simulator, reply, request.keep_alive);
   }
   stream.Unwatch();
   simulator.Finish(ticket.index, completed, stream.gone());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,8 @@ namespace holdfast::simulator {
 // One event of a server-sent stream, as it goes over the wire.
 struct Event {
   std::string bytes;
-  bool delta = false;  // paced by event_delay_ms
-  bool last = false;   // belongs to what end_without_completed withholds
+  std::optional<Part> delta;  // paced by event_delay_ms
+  bool last = false;          // belongs to what end_without_completed withholds
 };
 
 struct Usage {

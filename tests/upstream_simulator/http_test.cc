@@ -231,8 +231,62 @@ TEST_F(HttpTest, RefusingFaultsLookLikeOpenAi) {
   raw = SendWithFault(R"({"fault":"context_length"})", kChatPath, kChatRequest);
   EXPECT_THAT(raw.bytes, HasSubstr(R"("code":"context_length_exceeded")"));
   EXPECT_THAT(raw.bytes, StartsWith("HTTP/1.1 400 "));
+  raw = SendWithFault(R"({"fault":"403"})", kChatPath, kChatRequest);
+  EXPECT_THAT(raw.bytes, StartsWith("HTTP/1.1 403 "));
   raw = SendWithFault(R"({"fault":"401"})", kChatPath, kChatRequest);
   EXPECT_THAT(raw.bytes, StartsWith("HTTP/1.1 401 "));
+}
+
+TEST_F(HttpTest, AFaultStrikesInTheMiddleOfThePartThatItNames) {
+  constexpr char kScript[] =
+      R"({"default": {"reasoning": "ab", "text": "cdef", "tool_calls": [{"name": "n", "arguments": "ghi"}]}})";
+  Control(http::verb::put, "/script", kScript);
+  Raw raw = SendWithFault(R"({"fault":"cut","after":"reasoning"})", kResponsesPath, kResponsesRequest);
+  EXPECT_EQ(Count(raw.bytes, "event: response.reasoning_summary_text.delta"), 1U);
+  EXPECT_EQ(Count(raw.bytes, "event: response.output_text.delta"), 0U);
+  raw = SendWithFault(R"({"fault":"cut","after":"text"})", kResponsesPath, kResponsesRequest);
+  EXPECT_EQ(Count(raw.bytes, "event: response.output_text.delta"), 2U);
+  raw = SendWithFault(R"({"fault":"cut","after":"arguments"})", kResponsesPath, kResponsesRequest);
+  EXPECT_EQ(Count(raw.bytes, "event: response.function_call_arguments.delta"), 2U);
+
+  raw = SendWithFault(R"({"fault":"stream_429","after":"reasoning"})", kChatPath, kChatRequest);
+  EXPECT_EQ(Count(raw.bytes, R"("reasoning_content":)"), 1U);
+  EXPECT_EQ(Count(raw.bytes, R"(data: {"error")"), 1U);
+  raw = SendWithFault(R"({"fault":"stream_429","after":"text"})", kChatPath, kChatRequest);
+  EXPECT_EQ(Count(raw.bytes, R"("delta":{"content":)"), 2U);
+  raw = SendWithFault(R"({"fault":"stream_429","after":"arguments"})", kChatPath, kChatRequest);
+  EXPECT_EQ(Count(raw.bytes, R"("function":{"arguments":)"), 2U);
+
+  Control(http::verb::put, "/script", R"({"default": {"text": "cdef"}})");
+  raw = SendWithFault(R"({"fault":"cut","after":"reasoning"})", kResponsesPath, kResponsesRequest);
+  EXPECT_THAT(raw.bytes, StartsWith("HTTP/1.1 400 "));
+}
+
+TEST_F(HttpTest, ARedirectNamesItsPlace) {
+  const Raw raw = SendWithFault(R"({"fault":"redirect","location":"http://localhost/x"})", kChatPath, kChatRequest);
+  EXPECT_THAT(raw.bytes, StartsWith("HTTP/1.1 307 "));
+  EXPECT_THAT(raw.bytes, HasSubstr("location: http://localhost/x\r\n"));
+}
+
+TEST_F(HttpTest, WhatComesMayBeNoHttp) {
+  Raw raw = SendWithFault(R"({"fault":"not_http"})", kResponsesPath, kResponsesRequest);
+  EXPECT_EQ(raw.bytes, "SSH-2.0-simulator\r\n");
+  EXPECT_EQ(raw.end, End::kClosed);
+  raw = SendWithFault(R"({"fault":"broken_framing"})", kResponsesPath, kResponsesRequest);
+  EXPECT_EQ(Count(raw.bytes, "event: "), 3U);
+  EXPECT_THAT(raw.bytes, EndsWith("\r\nno chunk begins like this\r\n"));
+  raw = SendWithFault(R"({"fault":"silence_before_headers"})", kResponsesPath, kResponsesRequest);
+  EXPECT_EQ(raw.bytes, "");
+  EXPECT_EQ(raw.end, End::kStillOpen);
+}
+
+TEST_F(HttpTest, AStreamMayBeMislabelledOrTooLarge) {
+  Raw raw = SendWithFault(R"({"fault":"wrong_type"})", kResponsesPath, kResponsesRequest);
+  EXPECT_THAT(raw.bytes, HasSubstr("Content-Type: application/octet-stream\r\n"));
+  EXPECT_THAT(raw.bytes, HasSubstr("event: response.completed"));
+  raw = SendWithFault(R"({"fault":"oversized_event"})", kResponsesPath, kResponsesRequest);
+  EXPECT_GT(raw.bytes.size(), std::size_t{16} << 20);
+  EXPECT_THAT(raw.bytes, HasSubstr("event: response.completed"));
 }
 
 TEST_F(HttpTest, FailingFaultsHaveTheirStatus) {
@@ -241,6 +295,9 @@ TEST_F(HttpTest, FailingFaultsHaveTheirStatus) {
   raw = SendWithFault(R"({"fault":"503","seconds":2})", kResponsesPath, kResponsesRequest);
   EXPECT_THAT(raw.bytes, StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(raw.bytes, HasSubstr("retry-after: 2\r\n"));
+  raw = SendWithFault(R"({"fault":"529"})", kResponsesPath, kResponsesRequest);
+  EXPECT_THAT(raw.bytes, StartsWith("HTTP/1.1 529 "));
+  EXPECT_THAT(raw.bytes, HasSubstr("overloaded_error"));
   raw = SendWithFault(R"({"fault":"garbage_body"})", kResponsesPath, kResponsesRequest);
   EXPECT_THAT(raw.bytes, StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(raw.bytes, HasSubstr("Content-Type: text/html"));
@@ -265,6 +322,10 @@ TEST_F(HttpTest, StreamsCanFailInTheirOwnWords) {
   EXPECT_THAT(raw.bytes, HasSubstr("event: error\ndata: {\"type\":\"error\""));
   raw = SendWithFault(R"({"fault":"overloaded"})", kResponsesPath, kResponsesRequest);
   EXPECT_THAT(raw.bytes, HasSubstr(R"("error":{"code":"server_error")"));
+  raw = SendWithFault(R"({"fault":"stream_insufficient_quota"})", kResponsesPath, kResponsesRequest);
+  EXPECT_THAT(raw.bytes, HasSubstr(R"("error":{"code":"insufficient_quota")"));
+  raw = SendWithFault(R"({"fault":"stream_context_length"})", kChatPath, kChatRequest);
+  EXPECT_THAT(raw.bytes, HasSubstr(R"("code":"context_length_exceeded")"));
   EXPECT_EQ(raw.end, End::kClosed);
 }
 
@@ -321,6 +382,16 @@ TEST_F(HttpTest, AStreamCanEndWithoutItsLastEvents) {
 TEST_F(HttpTest, GarbageStandsInsideTheStream) {
   const Raw raw = SendWithFault(R"({"fault":"garbage"})", kResponsesPath, kResponsesRequest);
   EXPECT_THAT(raw.bytes, HasSubstr("data: <html>{not json\n\n"));
+  EXPECT_THAT(raw.bytes, HasSubstr("event: response.completed"));
+}
+
+TEST_F(HttpTest, HoldsStreamsUntilTheyAreLetGo) {
+  Control(http::verb::put, "/options", R"({"hold_streams": true})");
+  Raw raw = Send(kResponsesPath, kResponsesRequest, "response.output_text.delta");
+  EXPECT_EQ(raw.end, End::kStillOpen);
+  EXPECT_EQ(Count(raw.bytes, "event: response.output_text.delta"), 1U);
+  Control(http::verb::put, "/options", R"({"hold_streams": false})");
+  raw = Send(kResponsesPath, kResponsesRequest);
   EXPECT_THAT(raw.bytes, HasSubstr("event: response.completed"));
 }
 

@@ -15,9 +15,17 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kUsualAfterEvents = 3;
+constexpr std::size_t kOversized = std::size_t{17} << 20;
 
 json::object OverloadedError() {
   return ErrorObject("Our servers are currently overloaded. Please try again later.", "server_error", "server_error");
+}
+
+json::object QuotaError() {
+  return ErrorObject(
+      "You exceeded your current quota, please check your plan and billing details. For more information on this "
+      "error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.",
+      "insufficient_quota", "insufficient_quota");
 }
 
 void AddRetryAfter(const Fault& fault, Reply& reply) {
@@ -25,11 +33,10 @@ void AddRetryAfter(const Fault& fault, Reply& reply) {
   reply.headers.emplace_back("retry-after", fmt::format("{}", static_cast<std::int64_t>(std::ceil(*fault.seconds))));
 }
 
-Reply ContextLengthReply(const GenerationRequest& request) {
+json::object ContextLengthError(const GenerationRequest& request) {
   if (request.dialect == Dialect::kResponses) {
-    return ErrorReply(
-        400, ErrorObject("Your input exceeds the context window of this model. Please adjust your input and try again.",
-                         "invalid_request_error", "context_length_exceeded", "input"));
+    return ErrorObject("Your input exceeds the context window of this model. Please adjust your input and try again.",
+                       "invalid_request_error", "context_length_exceeded", "input");
   }
   const std::int64_t tokens = request.chars / 4 + 2;
   const std::string message = fmt::format(
@@ -37,13 +44,13 @@ Reply ContextLengthReply(const GenerationRequest& request) {
       "the length of "
       "the messages.",
       std::max<std::int64_t>(1, tokens - 1), tokens);
-  return ErrorReply(400, ErrorObject(message, "invalid_request_error", "context_length_exceeded", "messages"));
+  return ErrorObject(message, "invalid_request_error", "context_length_exceeded", "messages");
 }
 
 // An error event in the stream's own dialect: response.failed, or a chunk that holds nothing but the error.
 Event FailureEvent(const AnswerContext& context, const json::object& error, std::size_t sequence) {
   if (context.request.dialect == Dialect::kResponses) return ResponsesFailed(context, error, sequence);
-  return {SseFrame("", json::serialize(json::object{{"error", error}})), false, false};
+  return {SseFrame("", json::serialize(json::object{{"error", error}})), std::nullopt, false};
 }
 
 // `event: error`, which kills some clients.
@@ -58,17 +65,38 @@ Event ErrorEvent(const AnswerContext& context, const json::object& error, std::s
   } else {
     data["error"] = error;
   }
-  return {SseFrame("error", json::serialize(data)), false, false};
+  return {SseFrame("error", json::serialize(data)), std::nullopt, false};
+}
+
+bool HasPart(const Reply& reply, Part part) {
+  return std::any_of(reply.events.begin(), reply.events.end(), [part](const Event& e) { return e.delta == part; });
+}
+
+// How many events go out until half of the part's deltas have.
+std::size_t AfterHalfOf(Part part, const Reply& reply) {
+  std::vector<std::size_t> deltas;
+  for (std::size_t i = 0; i < reply.events.size(); ++i) {
+    if (reply.events[i].delta == part) deltas.push_back(i);
+  }
+  return deltas[(deltas.size() - 1) / 2] + 1;
 }
 
 std::size_t AfterEvents(const Fault& fault, std::size_t usual, const Reply& reply) {
+  if (fault.after) return AfterHalfOf(*fault.after, reply);
   const std::size_t wanted = fault.after_events ? static_cast<std::size_t>(*fault.after_events) : usual;
   return std::min(wanted, reply.events.size());
 }
 
 Reply SpoilStream(const Fault& fault, const AnswerContext& context, const Refusal& pretended) {
   Reply reply = AnswerReply(context);
+  if (fault.after && !HasPart(reply, *fault.after)) {
+    return ErrorReply(400, ErrorObject("The fault's `after` names a part that this answer does not have.", "", ""));
+  }
   std::vector<Event>& events = reply.events;
+  const auto insert = [&](std::string_view data) {
+    const std::size_t at = AfterEvents(fault, kUsualAfterEvents, reply);
+    events.insert(events.begin() + static_cast<std::ptrdiff_t>(at), Event{SseFrame("", data), std::nullopt, false});
+  };
   const auto keep = [&](std::size_t usual) { events.resize(AfterEvents(fault, usual, reply)); };
   switch (fault.kind) {
     case FaultKind::kStreamRateLimit:
@@ -83,12 +111,28 @@ Reply SpoilStream(const Fault& fault, const AnswerContext& context, const Refusa
       keep(1);
       events.push_back(ErrorEvent(context, RefusalError(pretended, context.request.model), events.size()));
       break;
-    case FaultKind::kGarbage: {
-      const std::size_t at = AfterEvents(fault, kUsualAfterEvents, reply);
-      events.insert(events.begin() + static_cast<std::ptrdiff_t>(at),
-                    Event{SseFrame("", "<html>{not json"), false, false});
+    case FaultKind::kStreamQuota:
+      keep(1);
+      events.push_back(FailureEvent(context, QuotaError(), events.size()));
       break;
-    }
+    case FaultKind::kStreamContextLength:
+      keep(1);
+      events.push_back(FailureEvent(context, ContextLengthError(context.request), events.size()));
+      break;
+    case FaultKind::kGarbage:
+      insert("<html>{not json");
+      break;
+    case FaultKind::kOversizedEvent:
+      insert(fmt::format(R"({{"padding":"{}"}})", std::string(kOversized, 'x')));
+      break;
+    case FaultKind::kWrongType:
+      reply.content_type = "application/octet-stream";
+      break;
+    case FaultKind::kBrokenFraming:
+      keep(kUsualAfterEvents);
+      reply.raw = "no chunk begins like this\r\n";
+      reply.ending = Ending::kClose;
+      break;
     case FaultKind::kEndWithoutCompleted:
       keep(static_cast<std::size_t>(
           std::count_if(events.begin(), events.end(), [](const Event& e) { return !e.last; })));
@@ -117,9 +161,15 @@ Reply SpoilBody(const Fault& fault, const AnswerContext& context, const Refusal&
     return RefusalReply(pretended, context.request.model);
   }
   if (fault.kind == FaultKind::kOverloaded) return ErrorReply(503, OverloadedError());
+  if (fault.kind == FaultKind::kStreamQuota) return ErrorReply(429, QuotaError());
+  if (fault.kind == FaultKind::kStreamContextLength) return ErrorReply(400, ContextLengthError(context.request));
   Reply reply = AnswerReply(context);
   if (fault.kind == FaultKind::kGarbage) {
     reply.body = "<html>{not json";
+    return reply;
+  }
+  if (fault.kind == FaultKind::kWrongType) {
+    reply.content_type = "application/octet-stream";
     return reply;
   }
   reply.body_cut = reply.body.size() / 2;
@@ -183,11 +233,7 @@ Reply FaultReply(const Fault& fault, const AnswerContext& context, const Refusal
       return ErrorReply(429, ErrorObject(fmt::format("Rate limit reached for {} in organization org-sim.", model),
                                          "tokens", "rate_limit_exceeded"));
     case FaultKind::kInsufficientQuota:
-      return ErrorReply(
-          429, ErrorObject("You exceeded your current quota, please check your plan and billing details. For more "
-                           "information on this error, read the docs: "
-                           "https://platform.openai.com/docs/guides/error-codes/api-errors.",
-                           "insufficient_quota", "insufficient_quota"));
+      return ErrorReply(429, QuotaError());
     case FaultKind::kTooLarge: {
       Refusal refusal = pretended;
       refusal.too_large = true;
@@ -195,9 +241,16 @@ Reply FaultReply(const Fault& fault, const AnswerContext& context, const Refusal
       return RefusalReply(refusal, model);
     }
     case FaultKind::kContextLength:
-      return ContextLengthReply(context.request);
+      return ErrorReply(400, ContextLengthError(context.request));
     case FaultKind::kUnauthorized:
       return UnauthorizedReply("Bearer sk-simulated-key-0000");
+    case FaultKind::kForbidden:
+      return ErrorReply(403, ErrorObject(fmt::format("Project `proj_sim` does not have access to model `{}`", model),
+                                         "invalid_request_error", "model_not_found"));
+    case FaultKind::kRedirect:
+      reply.status = 307;
+      reply.headers.emplace_back("location", fault.location);
+      return reply;
     case FaultKind::kServerError:
       reply = ErrorReply(500, ErrorObject("The server had an error while processing your request. Sorry about that!",
                                           "server_error", ""));
@@ -207,6 +260,19 @@ Reply FaultReply(const Fault& fault, const AnswerContext& context, const Refusal
       reply = ErrorReply(503, ErrorObject("The engine is currently overloaded, please try again later.", "server_error",
                                           "service_unavailable"));
       AddRetryAfter(fault, reply);
+      return reply;
+    case FaultKind::kOverloadedStatus:
+      reply = ErrorReply(529, json::object{{"type", "overloaded_error"}, {"message", "Overloaded"}});
+      AddRetryAfter(fault, reply);
+      return reply;
+    case FaultKind::kNotHttp:
+      reply.send_headers = false;
+      reply.raw = "SSH-2.0-simulator\r\n";
+      reply.ending = Ending::kClose;
+      return reply;
+    case FaultKind::kSilenceBeforeHeaders:
+      reply.send_headers = false;
+      reply.ending = Ending::kSilence;
       return reply;
     case FaultKind::kCutBeforeHeaders:
       reply.send_headers = false;

@@ -16,7 +16,7 @@ enum class Ending {
   kWhole,     // the answer is complete; the connection stays open
   kShort,     // the stream ends cleanly, but without its last events
   kReset,     // the TCP connection is reset
-  kClose,     // the TCP connection is closed in the middle of a plain body
+  kClose,     // the TCP connection is closed, whatever was promised
   kSilence,   // nothing more until the client goes
   kComments,  // ": ping" every 100 ms until the client goes
 };
@@ -33,6 +33,7 @@ struct Reply {
   std::optional<std::size_t> body_cut;  // so many bytes of `body` are sent, though all are promised
   std::int64_t first_event_delay_ms = 0;
   std::int64_t event_delay_ms = 0;
+  std::string raw;  // at the end, as it is: neither header nor chunk
   Ending ending = Ending::kWhole;
 };
 

@@ -80,7 +80,7 @@ class Writer {
   }
 
  private:
-  void Emit(std::string_view type, json::object fields, bool delta = false) {
+  void Emit(std::string_view type, json::object fields, std::optional<Part> delta = std::nullopt) {
     json::object data{{"type", type}, {"sequence_number", events_.size()}};
     data.insert(fields.begin(), fields.end());
     events_.push_back({SseFrame(type, json::serialize(data)), delta, false});
@@ -151,7 +151,11 @@ class Writer {
 
   void EmitAt(std::string_view type, json::object place, std::string_view key, json::value value) {
     place[key] = std::move(value);
-    Emit(type, std::move(place), type.ends_with(".delta"));
+    std::optional<Part> delta;
+    if (type == "response.reasoning_summary_text.delta") delta = Part::kReasoning;
+    if (type == "response.output_text.delta") delta = Part::kText;
+    if (type == "response.function_call_arguments.delta") delta = Part::kArguments;
+    Emit(type, std::move(place), delta);
   }
 
   const AnswerContext& context_;
@@ -174,7 +178,7 @@ Event ResponsesFailed(const AnswerContext& context, const json::object& error, s
   response["error"] = json::object{{"code", error.at("code")}, {"message", error.at("message")}};
   const json::object data{
       {"type", "response.failed"}, {"sequence_number", sequence}, {"response", std::move(response)}};
-  return {SseFrame("response.failed", json::serialize(data)), false, false};
+  return {SseFrame("response.failed", json::serialize(data)), std::nullopt, false};
 }
 
 }  // namespace holdfast::simulator

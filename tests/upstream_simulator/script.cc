@@ -34,21 +34,6 @@ std::optional<LimitSetting> ReadLimit(FieldReader& parent, std::string_view key,
   return setting;
 }
 
-When ReadWhen(FieldReader& parent) {
-  When when;
-  const json::value* value = parent.Find("when");
-  if (value == nullptr) return when;
-  FieldReader reader(*value, parent.Place("when"));
-  reader.Text("last_user_contains", when.last_user_contains);
-  reader.Integer("step", 0, kMaxUnits, when.step);
-  std::size_t path = 0;
-  reader.Choice("path", {"responses", "chat"}, path);
-  if (reader.Find("path") != nullptr) when.path = path == 0 ? Dialect::kResponses : Dialect::kChat;
-  reader.Text("model", when.model);
-  parent.Take(reader.Finish());
-  return when;
-}
-
 ToolCall ReadToolCall(FieldReader& parent, const json::value& value, std::string where) {
   FieldReader reader(value, std::move(where));
   ToolCall call;
@@ -117,13 +102,6 @@ Answer ReadAnswer(FieldReader& parent, const json::value& value, std::string whe
   answer.fault = ReadFault(reader);
   parent.Take(reader.Finish());
   return answer;
-}
-
-bool Matches(const When& when, const GenerationRequest& request) {
-  if (when.last_user_contains && request.last_user.find(*when.last_user_contains) == std::string::npos) return false;
-  if (when.step && *when.step != request.step) return false;
-  if (when.path && *when.path != request.dialect) return false;
-  return !when.model || *when.model == request.model;
 }
 
 }  // namespace

@@ -11,16 +11,9 @@
 #include "tests/upstream_simulator/charge.h"
 #include "tests/upstream_simulator/faults.h"
 #include "tests/upstream_simulator/limits.h"
+#include "tests/upstream_simulator/when.h"
 
 namespace holdfast::simulator {
-
-// An absent condition is always true.
-struct When {
-  std::optional<std::string> last_user_contains;
-  std::optional<std::int64_t> step;
-  std::optional<Dialect> path;
-  std::optional<std::string> model;
-};
 
 struct ToolCall {
   std::string name;

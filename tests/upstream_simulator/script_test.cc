@@ -1,5 +1,6 @@
 #include "tests/upstream_simulator/script.h"
 
+#include "boost/json/parse.hpp"
 #include "gtest/gtest.h"
 
 namespace holdfast::simulator {
@@ -84,22 +85,48 @@ TEST(Script, ChoosesTheFirstAnswerWhoseConditionsHold) {
 
 TEST(Faults, AreTakenInOrderAndAsOftenAsAsked) {
   FaultQueue queue;
+  const GenerationRequest any;
   ASSERT_TRUE(PushFaults(boost::json::object{{"fault", "503"}, {"count", 2}, {"seconds", 2}}, queue).ok());
   ASSERT_TRUE(PushFaults(boost::json::object{{"fault", "cut"}}, queue).ok());
   EXPECT_EQ(queue.size(), 3);
-  queue.Pop();
-  EXPECT_EQ(queue.Next()->kind, FaultKind::kUnavailable);
-  EXPECT_EQ(queue.Next()->seconds, 2);
-  queue.Pop();
-  EXPECT_EQ(queue.Next()->kind, FaultKind::kCut);
-  queue.Pop();
-  EXPECT_EQ(queue.Next(), nullptr);
+  queue.Take(any);
+  EXPECT_EQ(queue.For(any)->kind, FaultKind::kUnavailable);
+  EXPECT_EQ(queue.For(any)->seconds, 2);
+  queue.Take(any);
+  EXPECT_EQ(queue.For(any)->kind, FaultKind::kCut);
+  queue.Take(any);
+  EXPECT_EQ(queue.For(any), nullptr);
+}
+
+TEST(Faults, WaitForTheRequestsThatTheyAreFor) {
+  FaultQueue queue;
+  ASSERT_TRUE(PushFaults(boost::json::parse(R"({"fault": "cut", "when": {"model": "a", "step": 1}})"), queue).ok());
+  ASSERT_TRUE(PushFaults(boost::json::parse(R"({"fault": "503", "when": {"model": "b"}})"), queue).ok());
+  GenerationRequest request;
+  request.model = "a";
+  EXPECT_EQ(queue.For(request), nullptr);
+  request.step = 1;
+  EXPECT_EQ(queue.For(request)->kind, FaultKind::kCut);
+  request.model = "b";
+  EXPECT_EQ(queue.For(request)->kind, FaultKind::kUnavailable);
+  queue.Take(request);
+  EXPECT_EQ(queue.For(request), nullptr);
+  EXPECT_EQ(queue.size(), 1);
+}
+
+TEST(Faults, SayWhatDoesNotGoTogether) {
+  FaultQueue queue;
+  EXPECT_EQ(PushFaults(boost::json::parse(R"({"fault": "cut", "after": "text", "after_events": 1})"), queue).message(),
+            "after: excludes `after_events`");
+  EXPECT_EQ(PushFaults(boost::json::parse(R"({"fault": "redirect"})"), queue).message(),
+            "location: is what `redirect` needs, and no other fault");
+  EXPECT_EQ(queue.size(), 0);
 }
 
 TEST(Faults, NeedAName) {
   FaultQueue queue;
   EXPECT_EQ(PushFaults(boost::json::object{{"count", 2}}, queue).message(), "fault: is required");
-  EXPECT_EQ(queue.Next(), nullptr);
+  EXPECT_EQ(queue.size(), 0);
 }
 
 }  // namespace

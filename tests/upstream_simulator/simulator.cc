@@ -82,8 +82,8 @@ void Simulator::Judge(Ticket& ticket, Record& record, std::string_view authoriza
   }
 
   ticket.answer = ChooseAnswer(script_, ticket.request);
-  const bool pushed = faults_.Next() != nullptr;
-  ticket.fault = pushed ? *faults_.Next() : ticket.answer.fault;
+  const Fault* pushed = faults_.For(ticket.request);
+  ticket.fault = pushed != nullptr ? *pushed : ticket.answer.fault;
   if (!ticket.fault || !RefusesAtTheGate(ticket.fault->kind)) {
     if (const std::optional<Refusal> refusal = limits_.Admit(charge, now.boot_ns)) {
       if (!refusal->too_large) record.wait_ms = refusal->wait_ms;
@@ -94,7 +94,7 @@ void Simulator::Judge(Ticket& ticket, Record& record, std::string_view authoriza
     }
     record.admitted = ticket.admitted = true;
   }
-  if (pushed) faults_.Pop();
+  if (pushed != nullptr) faults_.Take(ticket.request);
 
   ticket.delay_ms = ticket.answer.delay_ms + (ticket.request.stream ? 0 : PlainDelayMs(ticket.answer));
   if (ticket.fault) {
@@ -171,6 +171,7 @@ absl::Status Simulator::SetOptions(const json::value& document) {
   Options options = options_;
   reader.Boolean("rate_limit_headers", options.rate_limit_headers);
   reader.Boolean("retry_headers", options.retry_headers);
+  reader.Boolean("hold_streams", options.hold_streams);
   absl::Status status = reader.Finish();
   if (status.ok()) options_ = options;
   return status;

@@ -18,6 +18,7 @@ namespace holdfast::simulator {
 struct Options {
   bool rate_limit_headers = true;  // x-ratelimit-*
   bool retry_headers = true;       // retry-after and retry-after-ms of refusals
+  bool hold_streams = false;       // streams stop before their second delta for as long as this is true
 };
 
 struct Moment {
@@ -60,6 +61,7 @@ class Simulator {
   absl::Status SetOptions(const boost::json::value& document);
   boost::json::object LimitsJson(Moment now) const;
 
+  const Options& options() const { return options_; }
   FaultQueue& faults() { return faults_; }
   RequestLog& log() { return log_; }
   std::int64_t in_flight() const { return in_flight_; }
