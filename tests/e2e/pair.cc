@@ -6,6 +6,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 
 #include "tests/support/http_call.h"
@@ -13,11 +14,15 @@
 namespace holdfast::test {
 namespace json = boost::json;
 
-Pair::Pair() {
+Pair::Pair(const QuotaConfig& quota_config) {
   std::string pattern = (std::filesystem::temp_directory_path() / "holdfast-e2e-XXXXXX").string();
   folder_ = mkdtemp(pattern.data());
   workspace_ = folder_ / "workspace";
   std::filesystem::create_directory(workspace_);
+  if (quota_config) {
+    quota_arguments_ = {"--config", (folder_ / "quota.yaml").string()};
+    std::ofstream(quota_arguments_.back()) << quota_config(simulator_.url());
+  }
   StartQuota();
   StartAgent();
 }
@@ -33,9 +38,10 @@ Pair::~Pair() {
 void Pair::StartQuota() {
   Process::Options options;
   options.environment = {{"OPENAI_API_KEY", "sk-test-upstream"}, {"HOLDFAST_UPSTREAM_URL", simulator_.url()}};
-  quota_ = std::make_unique<Process>(std::vector<std::string>{Program("quota_service"), "--grpc", quota_grpc_, "--http",
-                                                              "127.0.0.1:0", "--metrics", quota_metrics_},
-                                     options);
+  std::vector<std::string> command = {
+      Program("quota_service"), "--grpc", quota_grpc_, "--http", "127.0.0.1:0", "--metrics", quota_metrics_};
+  command.insert(command.end(), quota_arguments_.begin(), quota_arguments_.end());
+  quota_ = std::make_unique<Process>(command, options);
   const auto line = quota_->WaitForLine(Process::Stream::kErr, "listening:");
   ASSERT_TRUE(line) << quota_->err();
   quota_grpc_ = AddressIn(*line, "grpc ");

@@ -2,6 +2,7 @@
 
 #include <boost/json/value.hpp>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,7 +18,11 @@ namespace holdfast::test {
 // in a folder of its own and on free ports; a restarted service keeps its address and its files.
 class Pair {
  public:
-  Pair();
+  // quota.yaml, given the simulator's URL.
+  using QuotaConfig = std::function<std::string(const std::string& upstream_url)>;
+
+  // Without a configuration quota_service serves any model from the simulator.
+  explicit Pair(const QuotaConfig& quota_config = nullptr);
   ~Pair();
 
   const SimulatorControl& simulator() const { return simulator_.control(); }
@@ -28,6 +33,8 @@ class Pair {
   void StartAgent();
   void KillQuota();
   void StartQuota();
+  Process& agent() { return *agent_; }
+  Process& quota() { return *quota_; }
   std::string agent_log() const { return agent_->err(); }
   std::string quota_log() const { return quota_->err(); }
 
@@ -51,6 +58,7 @@ class Pair {
   SimulatorProcess simulator_;
   std::unique_ptr<Process> quota_;
   std::unique_ptr<Process> agent_;
+  std::vector<std::string> quota_arguments_;
   std::string quota_grpc_ = "127.0.0.1:0";
   std::string quota_metrics_ = "127.0.0.1:0";
   std::string agent_grpc_ = "127.0.0.1:0";
