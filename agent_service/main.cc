@@ -11,6 +11,7 @@
 #include "common/config/address_flag.h"
 #include "common/log/log.h"
 #include "common/rpc/grpc_trace.h"
+#include "common/rpc/health.h"
 
 namespace {
 
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
   holdfast::agent::AgentOverrides overrides;
   bool check_config = false;
   bool reference = false;
+  std::optional<holdfast::Address> health;
   app.add_option("--config", config_file, "The YAML file")->type_name("FILE");
   holdfast::AddAddressFlag(app, "--quota", overrides.quota, "Where quota_service listens");
   app.add_option("--store", overrides.store, "sqlite:PATH")->type_name("URL");
@@ -37,6 +39,8 @@ int main(int argc, char** argv) {
   holdfast::AddAddressFlag(app, "--metrics", overrides.metrics, "Where metrics are served");
   app.add_flag("--check-config", check_config, "Read the configuration, say what is wrong with it, and exit");
   app.add_flag("--config-reference", reference, "Print every configuration key, and exit");
+  holdfast::AddAddressFlag(app, "--health", health,
+                           "Ask the service at this gRPC address (plain text) whether it serves; exit 0 or 1");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -46,6 +50,8 @@ int main(int argc, char** argv) {
     PrintReference();
     return 0;
   }
+
+  if (health) return holdfast::RunHealthCheck("agent_service", *health);
 
   const auto config = holdfast::agent::LoadAgentConfig(config_file, overrides);
   if (!config.ok()) {

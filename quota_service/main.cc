@@ -10,6 +10,7 @@
 #include "common/config/address_flag.h"
 #include "common/log/log.h"
 #include "common/rpc/grpc_trace.h"
+#include "common/rpc/health.h"
 #include "quota_service/config/config.h"
 #include "quota_service/server.h"
 
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
   holdfast::quota::QuotaOverrides overrides;
   bool check_config = false;
   bool reference = false;
+  std::optional<holdfast::Address> health;
   app.add_option("--config", config_file, "The YAML file; without it OPENAI_API_KEY and HOLDFAST_UPSTREAM_URL are used")
       ->type_name("FILE");
   app.add_option("--upstream-url", overrides.upstream_url, "Base URL of the (first) upstream")->type_name("URL");
@@ -41,6 +43,8 @@ int main(int argc, char** argv) {
   holdfast::AddAddressFlag(app, "--metrics", overrides.metrics, "Where metrics are served");
   app.add_flag("--check-config", check_config, "Read the configuration, say what is wrong with it, and exit");
   app.add_flag("--config-reference", reference, "Print every configuration key, and exit");
+  holdfast::AddAddressFlag(app, "--health", health,
+                           "Ask the service at this gRPC address (plain text) whether it serves; exit 0 or 1");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -50,6 +54,8 @@ int main(int argc, char** argv) {
     PrintReference();
     return 0;
   }
+
+  if (health) return holdfast::RunHealthCheck("quota_service", *health);
 
   const auto config = holdfast::quota::LoadQuotaConfig(config_file, overrides);
   if (!config.ok()) {

@@ -17,7 +17,8 @@ trap 'trap - INT TERM; kill -- $(jobs -p) 2>/dev/null; exit 130' INT TERM
 
 cd "$root"
 mkdir -p build
-install_packages "${build_packages[@]}" clang-format curl git jq openssl sqlite3
+install_packages "${build_packages[@]}" clang-format curl docker-compose git jq openssl sqlite3
+unpack_package prometheus
 started=$SECONDS
 minutes() { printf '%d:%02d' $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)); }
 

@@ -15,7 +15,17 @@ build_packages=(
   libcli11-dev libfmt-dev libspdlog-dev libedit-dev libgtest-dev libgmock-dev
 )
 
-# install_packages NAME...: what is missing comes from apt, with sudo where we are not root.
+# as_root COMMAND...: with sudo where we are not root.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  else
+    command -v sudo >/dev/null || die "run this as root, or install sudo; needed: $*"
+    sudo "$@"
+  fi
+}
+
+# install_packages NAME...: what is missing comes from apt.
 install_packages() {
   local missing=() package
   for package in "$@"; do
@@ -23,14 +33,24 @@ install_packages() {
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null || die "this needs Debian 12 (apt-get); missing: ${missing[*]}"
-  local as_root=()
-  if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || die "run this as root, or install sudo; missing: ${missing[*]}"
-    as_root=(sudo)
-  fi
   say "Installing ${#missing[@]} packages: ${missing[*]}"
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# unpack_package NAME: its files go to build/tools/NAME and nothing is installed: a package that starts a daemon must not do so on the machine
+# of whoever runs the tests.
+unpack_package() {
+  local folder=$root/build/tools/$1 scratch
+  [ ! -d "$folder" ] || return 0
+  say "Unpacking $1 to build/tools"
+  mkdir -p "$root/build/tools"
+  scratch=$(mktemp -d "$root/build/tools/$1.XXXXXX")
+  local fetch=(env -C "$scratch" apt-get download -qq -o APT::Sandbox::User=root "$1")
+  "${fetch[@]}" 2>/dev/null || { as_root apt-get update -qq && "${fetch[@]}"; } || die "apt-get cannot fetch $1"
+  dpkg-deb --extract "$scratch"/*.deb "$scratch/files"
+  mv "$scratch/files" "$folder"
+  rm -rf "$scratch"
 }
 
 # build PRESET TARGET...: shows ninja's progress.

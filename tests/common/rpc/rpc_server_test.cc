@@ -1,6 +1,8 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 #include <thread>
 
 #include "common/rpc/channel.h"
+#include "common/rpc/health.h"
 #include "common/rpc/server.h"
 #include "common/rpc/server_stream.h"
 #include "holdfast/quota/v1/quota.grpc.pb.h"
@@ -203,6 +206,48 @@ TEST_F(RpcServerTest, HealthIsNotServingUntilItIsSaid) {
   EXPECT_EQ(Health((*server)->address()), "\x08\x01");
   (*server)->SetServing(false);
   EXPECT_EQ(Health((*server)->address()), "\x08\x02");
+}
+
+TEST_F(RpcServerTest, AProbeIsToldWhetherItServes) {
+  auto server = Start("127.0.0.1:0");
+  ASSERT_TRUE(server.ok());
+  const Address address = (*server)->address();
+  EXPECT_THAT(std::string(CheckHealth(address, seconds(20)).message()), HasSubstr("starts or stops"));
+  (*server)->SetServing(true);
+  EXPECT_TRUE(CheckHealth(address, seconds(20)).ok());
+  server->reset();
+  const absl::Status gone = CheckHealth(address, milliseconds(200));
+  EXPECT_EQ(gone.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(gone.message()), HasSubstr(address.ToString() + " does not answer"));
+}
+
+// A listener that accepts and then is silent, as a stopped process is, or one far away for a while.
+class SilentListener {
+ public:
+  SilentListener() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(name);
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&name), size), 0);
+    EXPECT_EQ(listen(fd_, 1), 0);
+    EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&name), &size), 0);
+    address_ = *ParseAddress(fmt::format("127.0.0.1:{}", ntohs(name.sin_port)));
+  }
+  ~SilentListener() { close(fd_); }
+  SilentListener(const SilentListener&) = delete;
+  SilentListener& operator=(const SilentListener&) = delete;
+
+  const Address& address() const { return address_; }
+
+ private:
+  int fd_;
+  Address address_;
+};
+
+TEST_F(RpcServerTest, AProbeOfWhatNeverAnswersEnds) {
+  const SilentListener silent;
+  EXPECT_EQ(CheckHealth(silent.address(), milliseconds(200)).code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_F(RpcServerTest, ReflectionListsTheServices) {
