@@ -250,6 +250,15 @@ TEST_F(RpcServerTest, AProbeOfWhatNeverAnswersEnds) {
   EXPECT_EQ(CheckHealth(silent.address(), milliseconds(200)).code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(RpcServerTest, ASlowHandshakeIsNotTakenForADeadServer) {
+  const SilentListener slow;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + milliseconds(600));
+  v1::WhoAmIResponse response;
+  const grpc::Status status = v1::QuotaService::NewStub(MakeChannel(slow.address()))->WhoAmI(&context, {}, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED) << status.error_message();
+}
+
 TEST_F(RpcServerTest, ReflectionListsTheServices) {
   const auto server = Start("127.0.0.1:0");
   ASSERT_TRUE(server.ok());
