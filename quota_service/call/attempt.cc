@@ -8,6 +8,7 @@
 #include "common/base/duration_text.h"
 #include "quota_service/provider/error_class.h"
 #include "quota_service/provider/redact_secret.h"
+#include "quota_service/retry/delay_text.h"
 
 namespace holdfast::quota {
 namespace {
@@ -27,29 +28,30 @@ bool IsEventStream(const HttpHeaders& headers) {
   return false;
 }
 
+std::string_view Words(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
+
 }  // namespace
 
-Attempt::Attempt(Loop& loop, UpstreamClient& client, const Account& account, UpstreamRequest request,
+Attempt::Attempt(Loop& loop, UpstreamClient& client, const Account& account, Duration run_left, UpstreamRequest request,
                  std::unique_ptr<Tap> tap, Listener* listener)
     : loop_(loop),
       listener_(listener),
       tap_(std::move(tap)),
       stall_timeout_(account.stall_timeout),
+      run_timeout_(account.run_timeout),
+      sent_at_(loop.Now()),
       secret_(account.api_key),
       parser_(kMostEventBytes),
       silence_(loop.NewTimer()),
       run_(loop.NewTimer()) {
-  run_->ArmAt(loop_.Now() + account.run_timeout, [this, limit = account.run_timeout] {
-    TimeOut(fmt::format("the upstream did not finish within {}", FormatDuration(limit)));
-  });
+  run_->ArmAt(sent_at_ + run_left, [this] { OnRunEnded(); });
   WatchSilence();
   exchange_ = client.Start(std::move(request), this);
 }
 
 void Attempt::WatchSilence() {
-  silence_->ArmAt(loop_.Now() + stall_timeout_, [this] {
-    TimeOut(fmt::format("the upstream sent no event for {}", FormatDuration(stall_timeout_)));
-  });
+  last_event_ = loop_.Now();
+  silence_->ArmAt(last_event_ + stall_timeout_, [this] { OnSilence(); });
 }
 
 void Attempt::OnHeaders(int http_status, const HttpHeaders& headers) {
@@ -58,6 +60,7 @@ void Attempt::OnHeaders(int http_status, const HttpHeaders& headers) {
   result_.arrived = true;
   http_status_ = http_status;
   headers_ = headers;
+  server_ahead_ = ServerNow(headers, loop_.WallNow()) - loop_.WallNow();
   mode_ = http_status == 200 && IsEventStream(headers) ? Mode::kEvents : Mode::kErrorBody;
   WatchSilence();
   listener_->OnAttemptHeaders(http_status, ParseRateLimitHeaders(headers, loop_.WallNow()));
@@ -67,7 +70,8 @@ void Attempt::OnBody(std::string_view bytes) {
   if (mode_ == Mode::kEvents) {
     OnEvents(bytes);
   } else if (mode_ == Mode::kErrorBody) {
-    error_body_.append(bytes.substr(0, kMostErrorBytes - std::min(kMostErrorBytes, error_body_.size())));
+    error_body_.append(bytes.substr(0, kMostErrorBytes - error_body_.size()));
+    if (error_body_.size() == kMostErrorBytes) FailAsAnswered();
   }
 }
 
@@ -78,7 +82,7 @@ void Attempt::OnEvents(std::string_view bytes) {
     WatchSilence();
     if (Take(tap_->OnEvent(event))) return;
   }
-  if (!status.ok()) FailTransport(std::string(status.message().data(), status.message().size()));
+  if (!status.ok()) FailAs(FailureClass::kUnusable, Words(status));
 }
 
 bool Attempt::Take(const Verdict& verdict) {
@@ -118,19 +122,24 @@ void Attempt::OnDone(absl::Status transport) {
       FailAsAnswered();
       return;
     case Mode::kAwaitingHeaders:
-      FailTransport(transport.ok() ? "the upstream closed the connection without an answer"
-                                   : std::string(transport.message().data(), transport.message().size()));
+      result_.arrived = exchange_->sent();
+      if (transport.ok()) {
+        FailAs(FailureClass::kTransport, "the upstream closed the connection without an answer");
+      } else {
+        // A request that cannot be sent as it is will not go out the next time either.
+        const bool unsendable = absl::IsInvalidArgument(transport);
+        FailAs(unsendable ? FailureClass::kUnusable : FailureClass::kTransport, Words(transport));
+      }
       return;
     case Mode::kEvents:
       if (!transport.ok()) {
-        FailTransport(
-            fmt::format("the stream broke: {}", std::string(transport.message().data(), transport.message().size())));
+        FailAs(FailureClass::kTransport, fmt::format("the stream broke: {}", Words(transport)));
       } else {
         const Verdict verdict = tap_->OnEndOfStream();
         if (verdict.cls == EventClass::kDone || verdict.cls == EventClass::kFailed) {
           Take(verdict);
         } else {
-          FailTransport("the stream ended without a completion");
+          FailAs(FailureClass::kTransport, "the stream ended without a completion");
         }
       }
       return;
@@ -142,7 +151,12 @@ void Attempt::Fail(UpstreamFailure failure) {
   // A provider may tell our key in words that no pattern of SanitizeMessage knows.
   failure.message = RedactSecret(secret_, failure.message);
   failure.code = RedactSecret(secret_, failure.code);
+  ServerHint& hint = failure.hint;
+  if (hint.reset_at && !hint.retry_after) {
+    hint.retry_after = UntilMoment(*hint.reset_at, loop_.WallNow() + server_ahead_);
+  }
   result_.failure = std::move(failure);
+  result_.ran = std::min(loop_.Now(), last_event_ + stall_timeout_) - sent_at_;
   Abandon();
   listener_->OnAttemptEnded(std::move(result_));
 }
@@ -152,18 +166,29 @@ void Attempt::FailAsAnswered() {
   Fail(ClassifyErrorResponse(http_status_, headers_, error_body_, loop_.WallNow()));
 }
 
-void Attempt::TimeOut(std::string message) {
+void Attempt::OnSilence() {
   result_.arrived = true;
   if (mode_ == Mode::kErrorBody) {
     FailAsAnswered();
   } else {
-    FailTransport(std::move(message));
+    FailAs(FailureClass::kTransport, fmt::format("the upstream sent no event for {}", FormatDuration(stall_timeout_)));
   }
 }
 
-void Attempt::FailTransport(std::string message) {
+void Attempt::OnRunEnded() {
+  // Both timers may be overdue where the machine slept; then it is the silence.
+  if (mode_ == Mode::kErrorBody || loop_.Now() - last_event_ >= stall_timeout_) {
+    OnSilence();
+    return;
+  }
+  result_.arrived = true;
+  FailAs(FailureClass::kUnusable,
+         fmt::format("the upstream did not finish within {}, the run_timeout of a call", FormatDuration(run_timeout_)));
+}
+
+void Attempt::FailAs(FailureClass cls, std::string_view message) {
   UpstreamFailure failure;
-  failure.cls = FailureClass::kTransport;
+  failure.cls = cls;
   failure.http_status = http_status_;
   failure.message = SanitizeMessage(message);
   Fail(std::move(failure));

@@ -18,8 +18,9 @@ struct AttemptResult {
   std::optional<UpstreamFailure> failure;  // absent: completed
   std::optional<TokenUsage> usage;
   bool answered = false;  // headers came
-  bool arrived = false;   // it may count at the upstream: headers came, or it had all the time to get there
+  bool arrived = false;   // it may count at the upstream: all of it went out, or it had all the time to get there
   bool output = false;    // the tap passed something on
+  Duration ran{};         // from sending on, without what silence was longer than allowed: a machine may have slept
 };
 
 // One request to one upstream, from sending to its end: HTTP, event stream, tap, and the watch over silences. On the
@@ -35,8 +36,9 @@ class Attempt final : private UpstreamListener {
     virtual void OnAttemptEnded(AttemptResult result) = 0;
   };
 
-  Attempt(Loop& loop, UpstreamClient& client, const Account& account, UpstreamRequest request, std::unique_ptr<Tap> tap,
-          Listener* listener);
+  // It may run for `run_left`, of all that the account grants to a call.
+  Attempt(Loop& loop, UpstreamClient& client, const Account& account, Duration run_left, UpstreamRequest request,
+          std::unique_ptr<Tap> tap, Listener* listener);
 
   // Lets go of the connection; the listener hears nothing more. Also from inside the listener's or the tap's methods.
   void Abandon();
@@ -53,15 +55,20 @@ class Attempt final : private UpstreamListener {
   bool Take(const Verdict& verdict);
   void WatchSilence();
   void Fail(UpstreamFailure failure);
-  void FailTransport(std::string message);
+  void FailAs(FailureClass cls, std::string_view message);
   void FailAsAnswered();
-  void TimeOut(std::string message);
+  void OnSilence();
+  void OnRunEnded();
 
   Loop& loop_;
   Listener* listener_;
   std::unique_ptr<Tap> tap_;
   Duration stall_timeout_;
-  std::string secret_;  // the account's key, which must not come back in an error
+  Duration run_timeout_;
+  BootTime sent_at_;
+  BootTime last_event_;
+  WallTime::duration server_ahead_{};  // of our wall clock, by the answer's date
+  std::string secret_;                 // the account's key, which must not come back in an error
   Mode mode_ = Mode::kAwaitingHeaders;
   int http_status_ = 0;
   HttpHeaders headers_;

@@ -26,6 +26,9 @@ CallFailure::Kind KindOf(FailureClass cls) {
       return CallFailure::Kind::kUpstreamAuth;
     case FailureClass::kInvalidRequest:
       return CallFailure::Kind::kInvalidRequest;
+    case FailureClass::kNoStream:
+    case FailureClass::kUnusable:
+      return CallFailure::Kind::kUnusableAnswer;
     case FailureClass::kRateLimited:
     case FailureClass::kOverloaded:
     case FailureClass::kTransport:
@@ -34,8 +37,8 @@ CallFailure::Kind KindOf(FailureClass cls) {
   return CallFailure::Kind::kBrokenOff;
 }
 
-// Whether a failed attempt counts at the provider's gate. Given back is what had no connection, or lost it before any
-// answer: nearly always it never arrived, and where it did, the next answer's headers correct the level.
+// Whether a failed attempt counts at the provider's gate, which charges on arrival. Given back is what had no
+// connection, or lost it before the whole request had gone out.
 Settlement SettlementOf(const AttemptResult& result) {
   return result.arrived ? Settlement::kCharged : Settlement::kNotSent;
 }
@@ -54,6 +57,8 @@ const char* CallFailureName(CallFailure::Kind kind) {
       return "upstream_auth";
     case CallFailure::Kind::kInvalidRequest:
       return "invalid_request";
+    case CallFailure::Kind::kUnusableAnswer:
+      return "unusable_answer";
     case CallFailure::Kind::kBrokenOff:
       return "broken_off";
     case CallFailure::Kind::kCancelled:
@@ -188,8 +193,8 @@ void Call::Send() {
   if (finished()) return;
   settlement_ = Settlement::kCharged;
   Attempt::Listener* listener = this;
-  attempt_ = std::make_unique<Attempt>(services_.loop, services_.upstream, account, std::move(request),
-                                       exchange_->NewTap(envelope_.route), listener);
+  attempt_ = std::make_unique<Attempt>(services_.loop, services_.upstream, account, account.run_timeout - ran_,
+                                       std::move(request), exchange_->NewTap(envelope_.route), listener);
   Renew();
 }
 
@@ -216,15 +221,18 @@ void Call::OnAttemptEnded(AttemptResult result) {
   // replaced later.
   const UpstreamFailure failure = *result.failure;
   settlement_ = SettlementOf(result);
+  ran_ += result.ran;
   if (!result.answered) services_.observer.OnResponse(envelope_, 0);
-  services_.observer.OnAttemptFailed(envelope_, failure);
+  services_.observer.OnAttemptFailed(envelope_, failure, result.usage);
   Retry(failure, result);
 }
 
 void Call::Retry(const UpstreamFailure& failure, const AttemptResult& result) {
   const Duration waited = WaitedSoFar();
+  if (!last_failure_ || last_failure_->cls != failure.cls) failures_of_class_ = 0;
   const RetryDecision decision = BackoffOrStop({.failure = failure,
                                                 .attempt = failures_++,
+                                                .of_class = failures_of_class_++,
                                                 .output_passed = result.output,
                                                 .can_restart = exchange_->can_restart(),
                                                 .waited = waited,
@@ -232,9 +240,14 @@ void Call::Retry(const UpstreamFailure& failure, const AttemptResult& result) {
                                                services_.backoff, services_.random);
   const bool refused = failure.cls == FailureClass::kRateLimited;
   const bool again = refused && last_failure_ && last_failure_->cls == FailureClass::kRateLimited;
-  last_failure_ = failure;
   // What the upstream says of its limits counts also where this call does not go on.
   if (refused) Refuse(failure.hint, again);
+  const bool overran = failure.cls == FailureClass::kUnusable;
+  if (ran_ >= envelope_.route.account->run_timeout && (overran || decision.kind != RetryKind::kStop)) {
+    FailRunTooLong(overran ? last_failure_ : failure);
+    return;
+  }
+  last_failure_ = failure;
   if (decision.kind == RetryKind::kStop) {
     if (decision.stop == StopReason::kWaitExhausted) {
       FailWaitTooLong(decision.after);
@@ -310,6 +323,16 @@ void Call::Stop(const UpstreamFailure& upstream) {
   failure.message = fmt::format("upstream {}: {}", envelope_.route.account->name, upstream.message);
   failure.retry_after = upstream.hint.retry_after;
   if (failure.kind == CallFailure::Kind::kNeverFits && upstream.hint.limit) failure.largest = *upstream.hint.limit;
+  FinishFailed(std::move(failure));
+}
+
+void Call::FailRunTooLong(const std::optional<UpstreamFailure>& broken) {
+  const Account& account = *envelope_.route.account;
+  CallFailure failure;
+  failure.kind = CallFailure::Kind::kUnusableAnswer;
+  failure.message = fmt::format("upstream {}: no whole answer within {}, the run_timeout of a call; attempts: {}",
+                                account.name, FormatDuration(account.run_timeout), attempts_);
+  if (broken) failure.message += "; the last to break: " + broken->message;
   FinishFailed(std::move(failure));
 }
 

@@ -80,6 +80,8 @@ class Call final : private LedgerClient, private Attempt::Listener {
   void BackOff(Duration wait);
   void OnBackedOff();
   void Stop(const UpstreamFailure& failure);
+  // `broken`: the last attempt that ended by itself.
+  void FailRunTooLong(const std::optional<UpstreamFailure>& broken);
   void FailWaitTooLong(std::optional<Duration> retry_after);
   void Notify(WaitNotice::Reason reason, const WaitEstimate& estimate);
   void Renew();
@@ -101,6 +103,8 @@ class Call final : private LedgerClient, private Attempt::Listener {
   BootTime sent_at_{};
   int attempts_ = 0;
   int failures_ = 0;
+  int failures_of_class_ = 0;  // in a row, of the last one's class
+  Duration ran_{};             // all attempts
   std::optional<UpstreamFailure> last_failure_;
   std::optional<WaitEstimate> last_estimate_;
   BootTime last_estimate_end_{};

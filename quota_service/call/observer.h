@@ -18,7 +18,8 @@ class CallObserver {
   // An HTTP status, or 0 where none came.
   virtual void OnResponse(const Envelope&, int /*http_status*/) {}
   virtual void OnFirstOutput(const Envelope&, Duration /*since_sent*/) {}
-  virtual void OnAttemptFailed(const Envelope&, const UpstreamFailure&) {}
+  // `usage`: where the upstream told it before it failed; such tokens were made, and are paid for.
+  virtual void OnAttemptFailed(const Envelope&, const UpstreamFailure&, const std::optional<TokenUsage>& /*usage*/) {}
   virtual void OnFinished(const Envelope&, const CallOutcome&, Duration /*since_start*/) {}
 };
 

@@ -17,6 +17,7 @@ struct CallFailure {
     kQuotaExhausted,  // the upstream's money or quota is gone
     kUpstreamAuth,    // the upstream refuses our key
     kInvalidRequest,  // the upstream will not take this request
+    kUnusableAnswer,  // what the upstream answers cannot be used, and trying on would only be paid for
     kBrokenOff,       // failed after output to a caller that cannot begin again
     kCancelled,
   };

@@ -151,7 +151,8 @@ void Reader::Upstream(Section& entry) {
   time("connect_timeout", "For one connection. Default: 10s.", account.connect_timeout);
   time("stall_timeout", "The longest silence between two events of an answer; comments do not count. Default: 5m.",
        account.stall_timeout);
-  time("run_timeout", "For one attempt from sending to its last event. Default: 1h.", account.run_timeout);
+  time("run_timeout", "How long a call may run at the upstream, all its attempts together. Default: 1h.",
+       account.run_timeout);
   std::set<std::string> limited;
   entry.List("limits", "What is known of its limits; the upstream's answers correct it. Absent: learnt.",
              [&](Section& limit) { upstream.limits.push_back(Limit(limit, limited)); });

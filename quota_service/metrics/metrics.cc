@@ -136,7 +136,9 @@ void Metrics::OnFirstOutput(const Envelope& envelope, Duration since_sent) {
   gen_ai_first_token_.Add(GenAiLabels(envelope), kLatencySeconds).Observe(ToSeconds(since_sent));
 }
 
-void Metrics::OnAttemptFailed(const Envelope& envelope, const UpstreamFailure& failure) {
+void Metrics::OnAttemptFailed(const Envelope& envelope, const UpstreamFailure& failure,
+                              const std::optional<TokenUsage>& usage) {
+  if (usage) CountTokens(envelope, *usage);
   if (failure.cls != FailureClass::kRateLimited) return;
   rate_limited_
       .Add({{"upstream", envelope.route.account->name},
@@ -145,21 +147,25 @@ void Metrics::OnAttemptFailed(const Envelope& envelope, const UpstreamFailure& f
       .Increment();
 }
 
+void Metrics::CountTokens(const Envelope& envelope, const TokenUsage& usage) {
+  const auto count = [&](const char* kind, int64_t tokens) {
+    prometheus::Labels by_kind = CallLabels(envelope);
+    by_kind["kind"] = kind;
+    tokens_.Add(by_kind).Increment(static_cast<double>(std::max<int64_t>(0, tokens)));
+  };
+  count("input", usage.input);
+  count("cached_input", usage.cached_input);
+  count("output", usage.output);
+  count("reasoning", usage.reasoning);
+}
+
 void Metrics::OnFinished(const Envelope& envelope, const CallOutcome& outcome, Duration since_start) {
   prometheus::Labels labels = CallLabels(envelope);
   labels["outcome"] = outcome.failure ? CallFailureName(outcome.failure->kind) : "completed";
   calls_.Add(labels).Increment();
   gen_ai_duration_.Add(GenAiLabels(envelope), kDurationSeconds).Observe(ToSeconds(since_start));
   if (!outcome.usage) return;
-  const auto count = [&](const char* kind, int64_t tokens) {
-    prometheus::Labels by_kind = CallLabels(envelope);
-    by_kind["kind"] = kind;
-    tokens_.Add(by_kind).Increment(static_cast<double>(std::max<int64_t>(0, tokens)));
-  };
-  count("input", outcome.usage->input);
-  count("cached_input", outcome.usage->cached_input);
-  count("output", outcome.usage->output);
-  count("reasoning", outcome.usage->reasoning);
+  CountTokens(envelope, *outcome.usage);
   const auto histogram = [&](const char* type, int64_t tokens) {
     prometheus::Labels by_type = GenAiLabels(envelope);
     by_type["gen_ai_token_type"] = type;

@@ -31,11 +31,13 @@ class Metrics final : public CallObserver {
   void OnAdmitted(const Envelope& envelope, Duration waited, std::optional<double> error) override;
   void OnResponse(const Envelope& envelope, int http_status) override;
   void OnFirstOutput(const Envelope& envelope, Duration since_sent) override;
-  void OnAttemptFailed(const Envelope& envelope, const UpstreamFailure& failure) override;
+  void OnAttemptFailed(const Envelope& envelope, const UpstreamFailure& failure,
+                       const std::optional<TokenUsage>& usage) override;
   void OnFinished(const Envelope& envelope, const CallOutcome& outcome, Duration since_start) override;
 
  private:
   std::string ModelLabel(const std::string& model) const;
+  void CountTokens(const Envelope& envelope, const TokenUsage& usage);
   prometheus::Labels CallLabels(const Envelope& envelope) const;
   // The labels that OpenTelemetry's GenAI conventions name.
   prometheus::Labels GenAiLabels(const Envelope& envelope) const;

@@ -54,6 +54,7 @@ Verdict ChatTap::OnEvent(const SseEvent& event) {
   } else {
     verdict = BrokenStream("the upstream sent an event that is not JSON");
   }
+  if (verdict.cls == EventClass::kOutput && !output_.Hold(0)) verdict = OversizedAnswer();
   ended_ = verdict.cls == EventClass::kDone || verdict.cls == EventClass::kFailed;
   return verdict;
 }
@@ -67,7 +68,7 @@ Verdict ChatTap::OnEndOfStream() {
 Verdict ChatTap::OnChunk(const boost::json::value& chunk, bool named_error) {
   if (named_error || IsError(chunk)) {
     const ErrorBody error = ReadErrorBody(chunk);
-    return FailedStream(ClassifyStreamError(error.type, error.code, error.message));
+    return FailedStream(ClassifyStreamError(error));
   }
   NoteId(chunk);
   std::optional<TokenUsage> usage = ReadUsage(Find(&chunk, "usage"));
@@ -93,12 +94,12 @@ Verdict ChatTap::OnChoice(const boost::json::value& choice) {
   reasoning_.append(reasoning);
   text_.append(text);
   refusal_.append(refusal);
-  bool kept = output_.Hold(reasoning.size() + text.size() + refusal.size());
+  if (!output_.Hold(reasoning.size() + text.size() + refusal.size())) return OversizedAnswer();
   for (const boost::json::value& piece : FindArray(delta, "tool_calls")) {
     const std::optional<size_t> added = calls_.Add(piece);
-    kept = kept && added && output_.Hold(*added);
+    if (!added) return BrokenStream("the upstream's answer has more than 1024 tool calls");
+    if (!output_.Hold(*added)) return OversizedAnswer();
   }
-  if (!kept) return BrokenStream("the upstream's answer is larger than 64 MiB, or has more than 1024 tool calls");
   Verdict verdict = OnFinishReason(FindText(&choice, "finish_reason"));
   if (verdict.cls == EventClass::kFailed) return verdict;
   const bool thought = output_.PassDelta(ItemId("/reasoning"), v1::Delta::CHANNEL_REASONING_SUMMARY, reasoning);

@@ -9,7 +9,6 @@
 #include <optional>
 
 #include "common/base/utf8.h"
-#include "quota_service/provider/error_body.h"
 #include "quota_service/retry/delay_text.h"
 
 namespace holdfast::quota {
@@ -53,8 +52,10 @@ constexpr Rule kRules[] = {
     {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "insufficient credits"},
     {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "insufficient balance"},
     {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "specified api usage limits"},
-    {FailureClass::kQuotaExhausted, When::kNoRetryAfter, In::kWords, "spend"},   // Anthropic: a spend limit
-    {FailureClass::kQuotaExhausted, When::kNoRetryAfter, In::kWords, "credit"},  // Anthropic
+    {FailureClass::kQuotaExhausted, When::kNoRetryAfter, In::kWords, "spend"},    // Anthropic: a spend limit
+    {FailureClass::kQuotaExhausted, When::kNoRetryAfter, In::kWords, "credit"},   // Anthropic
+    {FailureClass::kQuotaExhausted, When::kInStream, In::kWords, "spend limit"},  // Anthropic
+    {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "extra usage is required"},  // Anthropic
     // Gemini says "You exceeded your current quota" of limits per minute, too; ErrorBody::per_day tells them apart.
     {FailureClass::kRateLimited, When::kAlways, In::kName, "resource_exhausted"},
     {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "exceeded your current quota"},
@@ -109,7 +110,7 @@ struct StatusRange {
 };
 
 constexpr StatusRange kStatuses[] = {
-    {300, 399, FailureClass::kInvalidRequest}, {401, 401, FailureClass::kAuthentication},
+    {300, 399, FailureClass::kUnusable},       {401, 401, FailureClass::kAuthentication},
     {402, 402, FailureClass::kQuotaExhausted}, {403, 403, FailureClass::kAuthentication},
     {408, 408, FailureClass::kOverloaded},     {429, 429, FailureClass::kRateLimited},
     {400, 499, FailureClass::kInvalidRequest}, {500, 599, FailureClass::kOverloaded},
@@ -201,11 +202,38 @@ ServerHint HintFor(FailureClass cls, const ErrorBody& error, const RateLimitHead
       hint.retry_after.reset();  // waiting never helps
       return hint;
     }
-    case FailureClass::kQuotaExhausted:
-      return ParseRefusalText(error.message);  // the headers speak of limits that come back by themselves
+    case FailureClass::kQuotaExhausted: {
+      // The headers speak of limits that come back by themselves, and so do the delays of a quota per day (Gemini).
+      ServerHint hint = ParseRefusalText(error.message);
+      if (error.per_day) hint.retry_after.reset();
+      return hint;
+    }
     default:
       return {};
   }
+}
+
+std::string ContentType(const HttpHeaders& headers) {
+  constexpr size_t kMaxTypeBytes = 64;
+  for (const auto& [name, value] : headers) {
+    if (name == "content-type" && !value.empty())
+      return std::string(TruncateUtf8(SanitizeMessage(value), kMaxTypeBytes));
+  }
+  return "no content type";
+}
+
+// A success that is neither a stream of events nor an error. Whoever answers in JSON, or in events under another name,
+// is a model server that made, and charged for, an answer; the rest is a page of somebody in between.
+UpstreamFailure ClassifyNoStream(int http_status, const HttpHeaders& headers, std::string_view body) {
+  body.remove_prefix(std::min(body.size(), body.find_first_not_of(" \t\r\n")));
+  constexpr std::string_view kAnswers[] = {"{", "[", "data:", "event:", "id:", ":"};
+  const bool answer = std::ranges::any_of(kAnswers, [&](std::string_view start) { return body.starts_with(start); });
+  UpstreamFailure failure;
+  failure.cls = answer ? FailureClass::kUnusable : FailureClass::kNoStream;
+  failure.message = fmt::format("HTTP {} with {} instead of text/event-stream; {}", http_status, ContentType(headers),
+                                answer ? "this upstream cannot be used unless it streams"
+                                       : "check the upstream's base_url, and for a proxy or login page in between");
+  return failure;
 }
 
 UpstreamFailure Classify(int status, const ErrorBody& error, const RateLimitHeaders& headers, FailureClass otherwise) {
@@ -236,11 +264,10 @@ UpstreamFailure ClassifyErrorResponse(int http_status, const HttpHeaders& header
   const bool pretends_success = http_status < 300;
   UpstreamFailure failure;
   if (pretends_success && !error.is_error) {
-    failure.cls = FailureClass::kTransport;
-    failure.message = fmt::format("HTTP {}, but neither a stream of events nor an error", http_status);
+    failure = ClassifyNoStream(http_status, headers, body);
   } else {
     const int status = pretends_success ? StatusOfCode(error.code) : http_status;
-    failure = Classify(status, error, ParseRateLimitHeaders(headers, wall_now), FailureClass::kTransport);
+    failure = Classify(status, error, ParseRateLimitHeaders(headers, wall_now), FailureClass::kOverloaded);
   }
   if (http_status >= 300 && http_status < 400) {
     failure.message =
@@ -256,8 +283,12 @@ UpstreamFailure ClassifyStreamError(std::string_view type, std::string_view code
   error.type = type;
   error.code = code;
   error.message = message;
+  return ClassifyStreamError(error);
+}
+
+UpstreamFailure ClassifyStreamError(const ErrorBody& error) {
   // A server that fails in the middle of its answer without a reason that we know is taken to have failed inside.
-  UpstreamFailure failure = Classify(StatusOfCode(code), error, {}, FailureClass::kOverloaded);
+  UpstreamFailure failure = Classify(StatusOfCode(error.code), error, {}, FailureClass::kOverloaded);
   if (failure.message.empty()) failure.message = "the upstream failed without an explanation";
   return failure;
 }

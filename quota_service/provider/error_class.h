@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "common/base/clock.h"
+#include "quota_service/provider/error_body.h"
 #include "quota_service/retry/failure.h"
 #include "quota_service/retry/rate_limit_headers.h"
 
@@ -14,8 +15,9 @@ namespace holdfast::quota {
 UpstreamFailure ClassifyErrorResponse(int http_status, const HttpHeaders& headers, std::string_view body,
                                       WallTime wall_now);
 
-// Classes an error object that came inside a stream: the provider's `type` or `code` (either may be empty) and its
-// words.
+// Classes an error that came inside a stream.
+UpstreamFailure ClassifyStreamError(const ErrorBody& error);
+// One that has no more than these, of which each may be empty.
 UpstreamFailure ClassifyStreamError(std::string_view type, std::string_view code, std::string_view message);
 
 // `message` as it may be shown: valid UTF-8, at most 2 KiB, and whatever looks like a credential replaced by

@@ -4,6 +4,7 @@
 
 #include <boost/json/array.hpp>
 #include <optional>
+#include <vector>
 
 #include "common/base/utf8.h"
 #include "quota_service/provider/error_body.h"
@@ -28,6 +29,10 @@ std::string KeyOf(const v1::Item& item) {
   if (item.has_tool_call()) return "call:" + item.tool_call().call_id();
   return item.has_message() ? "message:" + item.message().id() : "reasoning:" + item.reasoning().id();
 }
+
+constexpr char kNamelessCall[] = "the upstream sent a tool call without a name";
+
+bool IsNameless(const v1::Item& item) { return item.has_tool_call() && item.tool_call().name().empty(); }
 
 }  // namespace
 
@@ -65,8 +70,8 @@ Verdict ResponsesTap::OnEvent(const SseEvent& event) {
   } else {
     verdict = BrokenStream("the upstream sent an event that is not JSON");
   }
-  if (verdict.cls != EventClass::kDone && !output_.Hold(0))
-    verdict = BrokenStream("the upstream's answer is larger than 64 MiB");
+  const bool ended = verdict.cls == EventClass::kDone || verdict.cls == EventClass::kFailed;
+  if (!ended && !output_.Hold(0)) verdict = OversizedAnswer();
   ended_ = verdict.cls == EventClass::kDone || verdict.cls == EventClass::kFailed;
   return verdict;
 }
@@ -102,19 +107,22 @@ Verdict ResponsesTap::OnItemDone(const boost::json::value& event) {
   const int64_t index = FindInteger(&event, "output_index").value_or(items_done_);
   ++items_done_;
   const boost::json::value* item = FindObject(&event, "item");
-  return item == nullptr ? Verdict{} : PassItem(*item, index);
+  std::optional<v1::Item> read = item == nullptr ? std::nullopt : Read(*item, index);
+  if (!read) return {};
+  if (IsNameless(*read)) return BrokenStream(kNamelessCall);
+  return PassedOn(PassOnce(*std::move(read)));
 }
 
-Verdict ResponsesTap::PassItem(const boost::json::value& item, int64_t index) {
-  std::optional<v1::Item> read = ReadResponseItem(&item, IdAt(index), output_.account());
-  if (!read) return {};
-  if (read->has_tool_call() && read->tool_call().name().empty())
-    return BrokenStream("the upstream sent a tool call without a name");
-  const std::string key = KeyOf(*read);
-  if (!passed_.insert(key).second) return {};
-  if (!output_.Hold(key.size() + sizeof(key))) return {};
-  output_.PassItem(*std::move(read));
-  return PassedOn(true);
+std::optional<v1::Item> ResponsesTap::Read(const boost::json::value& item, int64_t index) const {
+  return ReadResponseItem(&item, IdAt(index), output_.account());
+}
+
+bool ResponsesTap::PassOnce(v1::Item item) {
+  const std::string key = KeyOf(item);
+  if (!passed_.insert(key).second) return false;
+  if (!output_.Hold(key.size() + sizeof(key))) return false;
+  output_.PassItem(std::move(item));
+  return true;
 }
 
 Verdict ResponsesTap::OnCompleted(const boost::json::value& event) {
@@ -133,25 +141,31 @@ Verdict ResponsesTap::OnIncomplete(const boost::json::value& event) {
 Verdict ResponsesTap::Finish(const boost::json::value& event, v1::FinishReason reason) {
   const boost::json::value* response = FindObject(&event, "response");
   NoteId(response);
+  // Read all before any is passed on: what fails is told nobody in part.
+  std::vector<v1::Item> items;
   int64_t index = 0;
   for (const boost::json::value& item : FindArray(response, "output")) {
-    Verdict verdict = PassItem(item, index++);
-    if (verdict.cls == EventClass::kFailed) return verdict;
+    std::optional<v1::Item> read = Read(item, index++);
+    if (!read) continue;
+    if (IsNameless(*read)) return BrokenStream(kNamelessCall);
+    items.push_back(*std::move(read));
   }
+  for (v1::Item& item : items) PassOnce(std::move(item));
+  if (!output_.Hold(0)) return OversizedAnswer();
   return output_.Complete(reason, ReadUsage(Find(response, "usage")), response_id_);
 }
 
 Verdict ResponsesTap::OnFailed(const boost::json::value& event) {
   const boost::json::value* response = FindObject(&event, "response");
   const ErrorBody error = ReadErrorBody(response != nullptr ? *response : event);
-  Verdict verdict = FailedStream(ClassifyStreamError(error.type, error.code, error.message));
+  Verdict verdict = FailedStream(ClassifyStreamError(error));
   verdict.usage = ReadUsage(Find(response, "usage"));
   return verdict;
 }
 
 Verdict ResponsesTap::OnError(const boost::json::value& event) {
   const ErrorBody error = ReadErrorBody(event);
-  return FailedStream(ClassifyStreamError(error.type, error.code, error.message));
+  return FailedStream(ClassifyStreamError(error));
 }
 
 void ResponsesTap::NoteId(const boost::json::value* response) {

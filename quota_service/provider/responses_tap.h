@@ -2,6 +2,7 @@
 
 #include <boost/json/fwd.hpp>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -34,8 +35,10 @@ class ResponsesTap final : public Tap {
   Verdict OnError(const boost::json::value& event);
 
   Verdict PassDelta(const boost::json::value& event, v1::Delta::Channel channel, std::string_view part_key);
-  // kFailed where the item cannot be used.
-  Verdict PassItem(const boost::json::value& item, int64_t index);
+  // Absent where it is of a kind that nobody needs.
+  std::optional<v1::Item> Read(const boost::json::value& item, int64_t index) const;
+  // False: it was passed on before, or is over the bound.
+  bool PassOnce(v1::Item item);
   Verdict Finish(const boost::json::value& event, v1::FinishReason reason);
   void NoteId(const boost::json::value* response);
   // For items that carry no id of their own.

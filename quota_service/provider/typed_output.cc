@@ -3,7 +3,8 @@
 namespace holdfast::quota {
 namespace {
 
-constexpr size_t kMaxHeldBytes = size_t{64} << 20;
+constexpr size_t kMaxHeldBytes = size_t{128} << 20;
+constexpr size_t kEventOverhead = 256;  // bytes, about what an event costs beside its text
 constexpr size_t kEntryOverhead = 128;  // bytes, about what a map's node costs
 
 }  // namespace
@@ -11,6 +12,11 @@ constexpr size_t kEntryOverhead = 128;  // bytes, about what a map's node costs
 bool TypedOutput::Hold(size_t bytes) {
   held_ += bytes;
   return held_ <= kMaxHeldBytes;
+}
+
+void TypedOutput::Emit(v1::GenerateEvent event) {
+  held_ += event.ByteSizeLong() + kEventOverhead;
+  emit_(std::move(event));
 }
 
 bool TypedOutput::PassDelta(std::string_view item_id, v1::Delta::Channel channel, std::string_view text, int64_t part) {
@@ -30,7 +36,7 @@ bool TypedOutput::PassDelta(std::string_view item_id, v1::Delta::Channel channel
   delta->mutable_text()->append(text);
   progress.bytes += static_cast<int64_t>(delta->text().size());
   progress.part = part;
-  emit_(std::move(event));
+  Emit(std::move(event));
   return true;
 }
 
@@ -38,7 +44,7 @@ void TypedOutput::PassItem(v1::Item item) {
   called_tools_ = called_tools_ || item.has_tool_call();
   v1::GenerateEvent event;
   *event.mutable_item() = std::move(item);
-  emit_(std::move(event));
+  Emit(std::move(event));
 }
 
 Verdict TypedOutput::Complete(v1::FinishReason reason, const std::optional<TokenUsage>& usage,
@@ -66,6 +72,13 @@ Verdict BrokenStream(std::string message) {
   UpstreamFailure failure;
   failure.cls = FailureClass::kTransport;
   failure.message = std::move(message);
+  return FailedStream(std::move(failure));
+}
+
+Verdict OversizedAnswer() {
+  UpstreamFailure failure;
+  failure.cls = FailureClass::kUnusable;
+  failure.message = "the upstream's answer takes more than 128 MiB";
   return FailedStream(std::move(failure));
 }
 

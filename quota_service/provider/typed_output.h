@@ -13,7 +13,7 @@
 
 namespace holdfast::quota {
 
-// What a typed tap passes on during one attempt, and the bound on what it may keep in mind.
+// What a typed tap passes on during one attempt, and the bound on what that, and what the tap keeps, takes in memory.
 class TypedOutput {
  public:
   TypedOutput(std::string_view account, EmitEvent emit) : account_(account), emit_(std::move(emit)) {}
@@ -25,12 +25,14 @@ class TypedOutput {
   // The last event. `reason` STOP becomes TOOL_CALLS where a tool call was passed on.
   Verdict Complete(v1::FinishReason reason, const std::optional<TokenUsage>& usage, std::string_view response_id);
 
-  // Counts bytes that the tap keeps. False: over the bound of 64 MiB.
+  // Counts bytes that the tap keeps; what is passed on is counted by itself. False: over the bound of 128 MiB.
   [[nodiscard]] bool Hold(size_t bytes);
 
   const std::string& account() const { return account_; }
 
  private:
+  void Emit(v1::GenerateEvent event);
+
   struct Progress {
     int64_t bytes = 0;
     int64_t part = 0;
@@ -45,6 +47,8 @@ class TypedOutput {
 
 // kFailed with kTransport: the stream itself is wrong.
 Verdict BrokenStream(std::string message);
+// kFailed with kUnusable: the answer is over the bound, and would be again.
+Verdict OversizedAnswer();
 // kFailed: the upstream says why.
 Verdict FailedStream(UpstreamFailure failure);
 

@@ -146,8 +146,12 @@ std::optional<Duration> ParseRetryAfter(std::string_view value, WallTime server_
   auto moment = ParseHttpDate(value);
   if (!moment) moment = ParseRfc3339(value);
   if (!moment) return std::nullopt;
-  if (*moment <= server_now) return Duration::zero();
-  const auto delay = std::chrono::duration_cast<Duration>(*moment - server_now);
+  return UntilMoment(*moment, server_now);
+}
+
+std::optional<Duration> UntilMoment(WallTime moment, WallTime server_now) {
+  if (moment <= server_now) return Duration::zero();
+  const auto delay = std::chrono::duration_cast<Duration>(moment - server_now);
   if (delay > kLongestServerDelay) return std::nullopt;
   return delay;
 }

@@ -20,6 +20,10 @@ const char* FailureClassName(FailureClass cls) {
       return "invalid_request";
     case FailureClass::kTransport:
       return "transport";
+    case FailureClass::kNoStream:
+      return "no_stream";
+    case FailureClass::kUnusable:
+      return "unusable";
   }
   return "unknown";
 }

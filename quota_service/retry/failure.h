@@ -17,7 +17,10 @@ enum class FailureClass {
   kContextOverflow,  // larger than the model's window
   kAuthentication,   // the upstream refuses our key
   kInvalidRequest,   // the request is wrong; sending it again changes nothing
-  kTransport,        // reset, cut, stall, time-out, garbage
+  kTransport,        // reset, cut, stall, garbage
+  kNoStream,         // a 200 that is neither a stream of events nor an error, as the page of a proxy is
+  kUnusable,  // an answer that no attempt can use, though each may be paid for: redirected, no stream, too large, too
+              // long
 };
 
 // The name in logs and metrics, for example "rate_limited".
@@ -30,6 +33,7 @@ const char* DimensionName(Dimension dimension);
 // What a refusal says about when to come back, and about the limit behind it. Absent: not said, or nonsense.
 struct ServerHint {
   std::optional<Duration> retry_after;  // not negative, at most 31 days
+  std::optional<WallTime> reset_at;     // a moment by the server's clock, where it names one instead of a delay
   std::optional<Dimension> dimension;
   std::optional<int64_t> limit;  // of `dimension`
   std::optional<int64_t> used;

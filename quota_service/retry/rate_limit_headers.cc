@@ -29,13 +29,28 @@ std::optional<int64_t> FindCount(const HttpHeaders& headers, const std::string& 
   return value;
 }
 
-DimensionHeaders ParseDimension(const HttpHeaders& headers, const std::string& suffix, WallTime server_now) {
+DimensionHeaders ParseCounts(const HttpHeaders& headers, const std::string& limit, const std::string& remaining) {
   DimensionHeaders out;
-  out.limit = FindCount(headers, "x-ratelimit-limit-" + suffix);
+  out.limit = FindCount(headers, limit);
   if (out.limit == 0) out.limit.reset();
-  out.remaining = FindCount(headers, "x-ratelimit-remaining-" + suffix);
+  out.remaining = FindCount(headers, remaining);
   if (out.remaining == 0 && !out.limit) out.remaining.reset();
+  return out;
+}
+
+DimensionHeaders ParseDimension(const HttpHeaders& headers, const std::string& suffix, WallTime server_now) {
+  DimensionHeaders out = ParseCounts(headers, "x-ratelimit-limit-" + suffix, "x-ratelimit-remaining-" + suffix);
   if (const auto reset = Find(headers, "x-ratelimit-reset-" + suffix)) out.reset = ParseRetryAfter(*reset, server_now);
+  return out;
+}
+
+DimensionHeaders ParseAnthropic(const HttpHeaders& headers, const std::string& name, WallTime server_now) {
+  // Moments in whole seconds, read against a date in whole seconds: of a short time they say nothing.
+  constexpr Duration kShortestReset = std::chrono::seconds(5);
+  const std::string prefix = "anthropic-ratelimit-" + name;
+  DimensionHeaders out = ParseCounts(headers, prefix + "-limit", prefix + "-remaining");
+  if (const auto reset = Find(headers, prefix + "-reset")) out.reset = ParseRetryAfter(*reset, server_now);
+  if (out.reset && *out.reset < kShortestReset) out.reset.reset();
   return out;
 }
 
@@ -48,16 +63,23 @@ std::optional<Duration> ParseMilliseconds(std::string_view text) {
 
 }  // namespace
 
-RateLimitHeaders ParseRateLimitHeaders(const HttpHeaders& headers, WallTime wall_now) {
-  WallTime server_now = wall_now;
-  if (const auto date = Find(headers, "date")) server_now = ParseHttpDate(*date).value_or(wall_now);
+WallTime ServerNow(const HttpHeaders& headers, WallTime wall_now) {
+  const auto date = Find(headers, "date");
+  return date ? ParseHttpDate(*date).value_or(wall_now) : wall_now;
+}
 
+RateLimitHeaders ParseRateLimitHeaders(const HttpHeaders& headers, WallTime wall_now) {
+  const WallTime server_now = ServerNow(headers, wall_now);
   RateLimitHeaders out;
   out.tokens = ParseDimension(headers, "tokens", server_now);
   out.requests = ParseDimension(headers, "requests", server_now);
   // A project's limit stands beside its organisation's; the one with less room is the one that will refuse.
   const DimensionHeaders project = ParseDimension(headers, "project-tokens", server_now);
   if (project.remaining && (!out.tokens.remaining || *project.remaining < *out.tokens.remaining)) out.tokens = project;
+  // Input is what its gate charges us for. Its "tokens" are whichever limit is the tightest, perhaps that on output.
+  if (out.tokens.empty()) out.tokens = ParseAnthropic(headers, "input-tokens", server_now);
+  if (out.tokens.empty()) out.tokens = ParseAnthropic(headers, "tokens", server_now);
+  if (out.requests.empty()) out.requests = ParseAnthropic(headers, "requests", server_now);
 
   if (const auto ms = Find(headers, "retry-after-ms")) out.retry_after = ParseMilliseconds(*ms);
   if (!out.retry_after) {

@@ -182,6 +182,7 @@ ServerHint ParseRefusalText(std::string_view message) {
   const std::string text = LowerCase(message);
   ServerHint hint;
   hint.retry_after = FindDelay(text);
+  if (!hint.retry_after) hint.reset_at = ParseResetMoment(message);
   hint.dimension = FindDimension(text);
   hint.limit = NumberAfter(text, "limit");
   if (!hint.limit) hint.limit = NumberAfterMax(text);

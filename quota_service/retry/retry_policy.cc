@@ -11,12 +11,14 @@ RetryKind KindOf(FailureClass cls) {
       return RetryKind::kHold;
     case FailureClass::kOverloaded:
     case FailureClass::kTransport:
+    case FailureClass::kNoStream:
       return RetryKind::kBackOff;
     case FailureClass::kTooLarge:
     case FailureClass::kQuotaExhausted:
     case FailureClass::kContextOverflow:
     case FailureClass::kAuthentication:
     case FailureClass::kInvalidRequest:
+    case FailureClass::kUnusable:
       return RetryKind::kStop;
   }
   return RetryKind::kStop;
@@ -28,7 +30,8 @@ RetryDecision Stop(StopReason reason, Duration after = {}) { return {RetryKind::
 
 RetryDecision BackoffOrStop(const RetryQuestion& question, const BackoffPolicy& policy, const Uniform& uniform) {
   const RetryKind kind = KindOf(question.failure.cls);
-  if (kind == RetryKind::kStop) return Stop(StopReason::kPermanent);
+  const bool page = question.failure.cls == FailureClass::kNoStream && question.of_class + 1 >= kNoStreamAttempts;
+  if (kind == RetryKind::kStop || page) return Stop(StopReason::kPermanent);
   if (question.output_passed && !question.can_restart) return Stop(StopReason::kOutputPassed);
 
   const auto& server_minimum = question.failure.hint.retry_after;

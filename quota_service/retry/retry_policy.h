@@ -9,7 +9,8 @@ namespace holdfast::quota {
 // What is known when a call's upstream exchange has failed. Nothing here is an absolute time.
 struct RetryQuestion {
   const UpstreamFailure& failure;
-  int attempt = 0;  // failures in a row of this call before this one, from 0; shapes the backoff, never ends it
+  int attempt = 0;   // failures in a row of this call before this one, from 0; shapes the backoff, never ends it
+  int of_class = 0;  // of them those right before this one that were of its class
   bool output_passed = false;  // the reader was given output of this attempt
   bool can_restart = false;    // the reader understands `Restarted`
   Duration waited{};           // by this call so far, in queues and backoffs
@@ -38,10 +39,16 @@ struct RetryDecision {
   Duration after{};
 };
 
+// A page in the place of an answer may be a proxy's hiccup, or its maintenance; nobody tells, and if it is the upstream
+// itself, each attempt is paid for. So it gets this many attempts, and the class kUnusable, which is the upstream's own
+// for sure, gets one.
+inline constexpr int kNoStreamAttempts = 3;
+
 // Whether a failed exchange is tried again, and how. A rate limit is held, an overload or a broken transport backs off,
-// everything else stops. Waiting is bounded by time alone (max_wait), never by a count of attempts; a call whose time
-// is used up stops. After output was passed on, only a reader that can restart gets another attempt. A backoff is cut
-// to the time that is left unless the server asked for more than that.
+// a page in the place of an answer does so twice, everything else stops. Otherwise waiting is bounded by time alone
+// (max_wait), never by a count of attempts; a call whose time is used up stops. After output was passed on, only a
+// reader that can restart gets another attempt. A backoff is cut to the time that is left unless the server asked for
+// more than that.
 RetryDecision BackoffOrStop(const RetryQuestion& question, const BackoffPolicy& policy, const Uniform& uniform);
 
 }  // namespace holdfast::quota

@@ -38,6 +38,7 @@ grpc::Status StatusOf(const CallFailure& failure, const std::string& scope) {
     case CallFailure::Kind::kQuotaExhausted:
       return ToGrpc(absl::FailedPreconditionError(failure.message), details);
     case CallFailure::Kind::kUpstreamAuth:
+    case CallFailure::Kind::kUnusableAnswer:
       return ToGrpc(absl::FailedPreconditionError(failure.message));
     case CallFailure::Kind::kInvalidRequest:
       return ToGrpc(absl::InvalidArgumentError(failure.message));

@@ -48,7 +48,18 @@ void GenerateStream::Begin() {
   const v1::GenerateEvent* last = exchange_->history().Last();
   running_ = last != nullptr && !last->has_wait();
   if (last != nullptr && last->has_wait()) cursor_.event = std::min(cursor_.event, last->event() - 1);
+  if (running_ && exchange_->end() == nullptr) TellThatItRuns();
   OnProgress();
+}
+
+void GenerateStream::TellThatItRuns() {
+  const v1::GenerateEvent* admitted = exchange_->history().LastAdmitted();
+  if (admitted == nullptr || admitted->event() > cursor_.event) return;
+  // The upstream may be silent for minutes, and whoever lost the link shows that it is lost. The reader stays where it
+  // is.
+  v1::GenerateEvent again = *admitted;
+  again.set_event(cursor_.event);
+  stream_->Write(std::move(again));
 }
 
 void GenerateStream::OnProgress() {

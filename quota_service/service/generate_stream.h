@@ -35,6 +35,7 @@ class GenerateStream final : public EventReader {
   void OnReplaced() override;
 
  private:
+  void TellThatItRuns();
   void End(grpc::Status status);
 
   Loop& loop_;

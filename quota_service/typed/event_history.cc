@@ -48,6 +48,12 @@ void EventHistory::Drop(bool (*unwanted)(const v1::GenerateEvent&, const v1::Gen
   });
 }
 
+const v1::GenerateEvent* EventHistory::LastAdmitted() const {
+  const auto found = std::find_if(events_.rbegin(), events_.rend(),
+                                  [](const v1::GenerateEvent& event) { return event.has_admitted(); });
+  return found == events_.rend() ? nullptr : &*found;
+}
+
 const v1::GenerateEvent* EventHistory::After(int64_t cursor) const {
   const auto found =
       std::upper_bound(events_.begin(), events_.end(), cursor,

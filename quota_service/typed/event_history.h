@@ -21,6 +21,9 @@ class EventHistory {
   // The newest event, or null. Valid until the next Append.
   const v1::GenerateEvent* Last() const { return events_.empty() ? nullptr : &events_.back(); }
 
+  // The newest `admitted`, or null. Valid until the next Append.
+  const v1::GenerateEvent* LastAdmitted() const;
+
   const std::string& incarnation() const { return incarnation_; }
   size_t bytes() const { return bytes_; }
 

@@ -15,7 +15,7 @@ struct Account {
   std::string api_key;   // empty: no Authorization header
   Duration connect_timeout = std::chrono::seconds(10);
   Duration stall_timeout = std::chrono::seconds(300);  // the longest silence between two events
-  Duration run_timeout = std::chrono::hours(1);        // of one attempt, from sending to end
+  Duration run_timeout = std::chrono::hours(1);        // of a call: its attempts, from sending to end
 };
 
 }  // namespace holdfast::quota

@@ -32,6 +32,7 @@ class CurlExchange final : public UpstreamExchange {
   CurlExchange(std::shared_ptr<CurlTransfer> transfer, std::function<void(CurlTransfer&)> cancel)
       : transfer_(std::move(transfer)), cancel_(std::move(cancel)) {}
   ~CurlExchange() override { cancel_(*transfer_); }
+  bool sent() const override { return transfer_->sent(); }
 
  private:
   std::shared_ptr<CurlTransfer> transfer_;

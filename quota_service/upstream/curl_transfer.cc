@@ -60,7 +60,11 @@ bool MayBeShown(CURLcode code) {
 
 CurlTransfer::CurlTransfer(UpstreamRequest request, UpstreamListener* listener,
                            std::function<void(std::shared_ptr<CurlTransfer>)> on_news)
-    : request_(std::move(request)), listener_(listener), on_news_(std::move(on_news)), easy_(curl_easy_init()) {}
+    : request_(std::move(request)),
+      body_bytes_(request_.body.size()),
+      listener_(listener),
+      on_news_(std::move(on_news)),
+      easy_(curl_easy_init()) {}
 
 CurlTransfer::~CurlTransfer() {
   curl_easy_cleanup(easy_);
@@ -165,6 +169,14 @@ absl::Status CurlTransfer::AddHeaders() {
   Setter set(easy_);
   set(CURLOPT_HTTPHEADER, sent_headers_);
   return set.status();
+}
+
+bool CurlTransfer::sent() const {
+  long head = 0;
+  curl_off_t body = 0;
+  curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &head);
+  curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &body);
+  return head > 0 && static_cast<size_t>(body) >= body_bytes_;
 }
 
 size_t CurlTransfer::OnHeader(char* bytes, size_t size, size_t count, void* self) {

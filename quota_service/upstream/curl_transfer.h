@@ -31,6 +31,8 @@ class CurlTransfer : public std::enable_shared_from_this<CurlTransfer> {
   absl::Status SetUp(const CurlClientOptions& options);
 
   CURL* easy() const { return easy_; }
+  // As UpstreamExchange has it.
+  bool sent() const;
 
   // libcurl is done with the handle, which was removed; Deliver is due.
   void Finish(CURLcode code);
@@ -54,6 +56,7 @@ class CurlTransfer : public std::enable_shared_from_this<CurlTransfer> {
   void Announce();
 
   UpstreamRequest request_;
+  const size_t body_bytes_;  // of the request
   UpstreamListener* listener_;
   std::function<void(std::shared_ptr<CurlTransfer>)> on_news_;
   std::string origin_;  // scheme://host:port, without what may be secret

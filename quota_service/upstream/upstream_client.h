@@ -34,6 +34,8 @@ class UpstreamListener {
 class UpstreamExchange {
  public:
   virtual ~UpstreamExchange() = default;
+  // The whole request has gone out, so that the upstream may have taken it, whatever became of its answer.
+  virtual bool sent() const = 0;
 };
 
 // HTTP to upstreams. Interface; CurlClient is the real one, FakeUpstream the tests'. On the loop only.

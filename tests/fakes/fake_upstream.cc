@@ -36,6 +36,18 @@ Script& Script::Break(std::string message) {
   return *this;
 }
 
+Script& Script::Sent() {
+  Add(nullptr);
+  return *this;
+}
+
+Script& Script::Refuse(std::string message) {
+  Add([message = std::move(message)](UpstreamListener& listener) {
+    listener.OnDone(absl::InvalidArgumentError(message));
+  });
+  return *this;
+}
+
 Script Script::Stream(HttpHeaders headers) {
   headers.emplace_back("content-type", "text/event-stream; charset=utf-8");
   Script script;
@@ -64,6 +76,7 @@ class FakeUpstream::Exchange final : public UpstreamExchange {
     upstream_.seen_[number_].open = false;
     upstream_.seen_[number_].closed = upstream_.loop_.Now();
   }
+  bool sent() const override { return sent_; }
 
  private:
   void Arm() {
@@ -72,8 +85,9 @@ class FakeUpstream::Exchange final : public UpstreamExchange {
       // The listener may destroy this exchange, so everything else comes first and the step stands on its own.
       const auto act = std::move(script_.steps_[next_++].act);
       UpstreamListener& listener = *listener_;
+      if (!act) sent_ = true;
       Arm();
-      act(listener);
+      if (act) act(listener);
     });
   }
 
@@ -83,6 +97,7 @@ class FakeUpstream::Exchange final : public UpstreamExchange {
   UpstreamListener* listener_;
   std::unique_ptr<Loop::Timer> timer_;
   size_t next_ = 0;
+  bool sent_ = false;
 };
 
 size_t FakeUpstream::open() const {

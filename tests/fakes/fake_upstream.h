@@ -22,6 +22,10 @@ class Script {
   Script& End();
   // The connection breaks, or cannot be made.
   Script& Break(std::string message);
+  // The whole request has gone out.
+  Script& Sent();
+  // The request cannot be sent as it is.
+  Script& Refuse(std::string message);
 
   // A 200 that begins a stream of events; `headers` beside its content type.
   static Script Stream(HttpHeaders headers = {});
@@ -32,7 +36,7 @@ class Script {
   friend class FakeUpstream;
   struct Step {
     Duration after{};
-    std::function<void(UpstreamListener&)> act;
+    std::function<void(UpstreamListener&)> act;  // empty: Sent
   };
   void Add(std::function<void(UpstreamListener&)> act);
 

@@ -196,6 +196,19 @@ TEST_P(CallLifetime, GivesTheConnectionTwoSecondsToEndItsAnswer) {
   EXPECT_EQ(rig.upstream.open(), 0u);
 }
 
+// A completed call is kept for hours, and what only its running needed is not.
+TEST_P(CallLifetime, LetsGoOfTheTapWhenTheAnswerIsComplete) {
+  CallRig rig;
+  rig.upstream.Push(Script::Stream().Body(stream().Started()).After(seconds(1)).Body(stream().Finish("hello")));
+  TestCall test(rig, GetParam());
+  test.Start();
+  rig.loop.Advance(milliseconds(999));
+  EXPECT_EQ(test.spy->taps, 1);
+  rig.loop.Advance(milliseconds(1));
+  EXPECT_TRUE(test.completed());
+  EXPECT_EQ(test.spy->taps, 0);
+}
+
 TEST_P(CallLifetime, LetsGoOfAConnectionThatHasEndedItsAnswer) {
   CallRig rig;
   rig.upstream.Push(Script::Stream().Body(stream().Answer("hello")).After(milliseconds(500)).End());

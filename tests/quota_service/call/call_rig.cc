@@ -64,14 +64,14 @@ v1::GenerateRequest MakeRequest() {
   return request;
 }
 
-TestCall::TestCall(CallRig& rig, Wire wire, Ask ask) {
+TestCall::TestCall(CallRig& rig, Wire wire, const Ask& ask) {
   Exchange* inner = nullptr;
   if (wire == Wire::kRawResponses) {
     raw = std::make_unique<RawExchange>(R"({"input":"Say hello.","stream":true})");
     inner = raw.get();
   } else {
     const Dialect& dialect = *FindDialect(wire == Wire::kTypedChat ? "chat" : "responses");
-    typed = std::make_unique<TypedExchange>(MakeRequest(), dialect, "incarnation-1");
+    typed = std::make_unique<TypedExchange>(ask.request.value_or(MakeRequest()), dialect, "incarnation-1");
     inner = typed.get();
   }
   spy = std::make_unique<SpyExchange>(*inner);

@@ -23,13 +23,18 @@ class RecordingObserver final : public CallObserver {
   void OnAdmitted(const Envelope&, Duration, std::optional<double> error) override { forecast_errors.push_back(error); }
   void OnResponse(const Envelope&, int http_status) override { statuses.push_back(http_status); }
   void OnFirstOutput(const Envelope&, Duration since_sent) override { first_outputs.push_back(since_sent); }
-  void OnAttemptFailed(const Envelope&, const UpstreamFailure& failure) override { failures.push_back(failure.cls); }
+  void OnAttemptFailed(const Envelope&, const UpstreamFailure& failure,
+                       const std::optional<TokenUsage>& usage) override {
+    failures.push_back(failure.cls);
+    if (usage) wasted.push_back(*usage);
+  }
   void OnFinished(const Envelope&, const CallOutcome&, Duration) override { ++finished; }
 
   std::vector<std::optional<double>> forecast_errors;
   std::vector<int> statuses;
   std::vector<Duration> first_outputs;
   std::vector<FailureClass> failures;
+  std::vector<TokenUsage> wasted;  // by attempts that failed
   int finished = 0;
 };
 
@@ -75,9 +80,10 @@ class TestCall {
     std::string call_id = "call-1";
     int64_t charge = 1000;
     Duration max_wait = std::chrono::minutes(15);
+    std::optional<v1::GenerateRequest> request = std::nullopt;  // of typed calls; absent: MakeRequest()
   };
 
-  TestCall(CallRig& rig, Wire wire, Ask ask);
+  TestCall(CallRig& rig, Wire wire, const Ask& ask);
   TestCall(CallRig& rig, Wire wire) : TestCall(rig, wire, Ask{}) {}
 
   void Start() { call->Start(); }

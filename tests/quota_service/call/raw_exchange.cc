@@ -26,7 +26,7 @@ class RawExchange::RawTap final : public Tap {
       const bool nested = event.type == "response.failed";
       const ErrorBody body = ReadErrorBody(nested ? data.as_object().at("response") : data);
       verdict.cls = EventClass::kFailed;
-      verdict.failure = ClassifyStreamError(body.type, body.code, body.message);
+      verdict.failure = ClassifyStreamError(body);
       return verdict;
     }
     held_ += BytesOf(event);

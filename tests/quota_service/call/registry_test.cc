@@ -292,6 +292,34 @@ TEST_F(RegistryTest, MayBeDestroyedBeforeWhatItPostedHasRun) {
   EXPECT_TRUE(exchange->end()->completed);
 }
 
+// The process goes away: what waits is not to be sent in it, what runs is to be finished.
+TEST_F(RegistryTest, CancelsTheCallsThatWaitAndNoOther) {
+  rig_.upstream.Push(Script::Stream().Body(stream_.Started()).After(seconds(5)).Body(stream_.Finish("hello")).End());
+  const auto running = Attach({.call_id = "running"});
+  rig_.loop.Advance(seconds(0));
+  rig_.upstream.Push(Script::Answer(503, "", {{"retry-after", "60"}}));
+  const auto backing_off = Attach({.call_id = "backing off"});
+  rig_.loop.Advance(seconds(1));
+  rig_.upstream.Push(Script::Answer(429, "", {{"retry-after", "60"}}));
+  const auto refused = Attach({.call_id = "refused"});
+  rig_.loop.Advance(seconds(1));
+  const auto queued = Attach({.call_id = "queued"});
+  rig_.loop.Advance(seconds(1));
+  const size_t sent = requests();
+  ASSERT_EQ(registry_->running(), 4u);
+  registry_->CancelWaiting();
+  for (const auto* waiting : {&backing_off, &refused, &queued}) {
+    ASSERT_TRUE((*waiting)->failed());
+    EXPECT_EQ((*waiting)->exchange->end()->failure.kind, CallFailure::Kind::kCancelled);
+  }
+  EXPECT_EQ(registry_->running(), 1u);
+  rig_.loop.Advance(hours(1));
+  EXPECT_TRUE(running->completed());
+  EXPECT_EQ(requests(), sent) << "and none of them is sent later";
+  EXPECT_EQ(rig_.State().in_flight, 0u);
+  EXPECT_EQ(rig_.State().queued, 0u);
+}
+
 // Room for two calls of 100,000 bytes and what comes with them.
 class BoundedRegistry : public RegistryTest {
  protected:

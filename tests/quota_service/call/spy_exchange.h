@@ -30,13 +30,14 @@ class SpyExchange final : public Exchange {
   // Run after every event that the tap saw.
   std::function<void()> on_event;
   absl::Status body_error;
+  int taps = 0;  // that exist
 
   absl::StatusOr<RequestBody> BuildBody(const Route& route) override {
     if (!body_error.ok()) return body_error;
     return inner_.BuildBody(route);
   }
   std::unique_ptr<Tap> NewTap(const Route& route) override {
-    return std::make_unique<SpyTap>(inner_.NewTap(route), on_event);
+    return std::make_unique<SpyTap>(inner_.NewTap(route), *this);
   }
   bool can_restart() const override { return inner_.can_restart(); }
   void OnWaiting(const WaitNotice& notice) override {
@@ -63,18 +64,18 @@ class SpyExchange final : public Exchange {
  private:
   class SpyTap final : public Tap {
    public:
-    SpyTap(std::unique_ptr<Tap> inner, const std::function<void()>& on_event)
-        : inner_(std::move(inner)), on_event_(on_event) {}
+    SpyTap(std::unique_ptr<Tap> inner, SpyExchange& spy) : inner_(std::move(inner)), spy_(spy) { ++spy_.taps; }
+    ~SpyTap() override { --spy_.taps; }
     Verdict OnEvent(const SseEvent& event) override {
       Verdict verdict = inner_->OnEvent(event);
-      if (on_event_) on_event_();
+      if (spy_.on_event) spy_.on_event();
       return verdict;
     }
     Verdict OnEndOfStream() override { return inner_->OnEndOfStream(); }
 
    private:
     std::unique_ptr<Tap> inner_;
-    const std::function<void()>& on_event_;
+    SpyExchange& spy_;
   };
 
   Exchange& inner_;

@@ -280,7 +280,7 @@ TEST(ChatTap, WhatItKeepsIsBounded) {
     ++sent;
   }
   EXPECT_EQ(sent, 8);
-  EXPECT_EQ(verdict.failure->cls, FailureClass::kTransport);
+  EXPECT_EQ(verdict.failure->cls, FailureClass::kUnusable);
 }
 
 }  // namespace

@@ -149,8 +149,39 @@ TEST(ErrorClass, HostileBodiesHurtNobody) {
     }
     EXPECT_EQ(ClassifyErrorResponse(429, {}, body, WallTime{}).cls, FailureClass::kRateLimited);
     EXPECT_EQ(ClassifyErrorResponse(503, {}, body, WallTime{}).cls, FailureClass::kOverloaded);
-    EXPECT_EQ(ClassifyErrorResponse(200, {}, body, WallTime{}).cls, FailureClass::kTransport);
+    const FailureClass pretended = ClassifyErrorResponse(200, {}, body, WallTime{}).cls;
+    EXPECT_TRUE(pretended == FailureClass::kNoStream || pretended == FailureClass::kUnusable ||
+                pretended == FailureClass::kOverloaded)
+        << FailureClassName(pretended);
   }
+}
+
+// Each attempt of it would be answered, and paid for, in the same way.
+TEST(ErrorClass, AnAnswerInPlaceOfAStreamIsUnusable) {
+  for (const char* body : {R"({"id":"x","object":"chat.completion","choices":[{"index":0}]})", " \n{}", "[]",
+                           "data: {\"type\":\"response.created\"}\n\n", ": keep-alive\n\n", "event: x\n\n", "{\"cut"}) {
+    const UpstreamFailure failure =
+        ClassifyErrorResponse(200, {{"content-type", "application/json"}}, body, WallTime{});
+    EXPECT_EQ(failure.cls, FailureClass::kUnusable) << body;
+    EXPECT_EQ(failure.message,
+              "HTTP 200 with application/json instead of text/event-stream; this upstream cannot be used unless it "
+              "streams");
+  }
+}
+
+TEST(ErrorClass, APageInPlaceOfAStreamNamesTheRemedy) {
+  for (const char* body : {"<html>Please log in</html>", "", "   ", "OK", "\xff\xfe"}) {
+    const UpstreamFailure failure = ClassifyErrorResponse(200, {{"content-type", "text/html"}}, body, WallTime{});
+    EXPECT_EQ(failure.cls, FailureClass::kNoStream) << body;
+    EXPECT_EQ(failure.message,
+              "HTTP 200 with text/html instead of text/event-stream; check the upstream's base_url, and for a proxy or "
+              "login page in between");
+  }
+  const UpstreamFailure hostile =
+      ClassifyErrorResponse(204, {{"content-type", std::string(5000, 'x') + "\x01\xff"}}, "", WallTime{});
+  EXPECT_EQ(hostile.cls, FailureClass::kNoStream);
+  EXPECT_LT(hostile.message.size(), 300u);
+  EXPECT_TRUE(IsValidUtf8(hostile.message));
 }
 
 TEST(StreamError, TheIncidentInsideAStreamIsARateLimitWithItsDelay) {

@@ -187,6 +187,16 @@ TEST(ResponsesTap, AToolCallWithoutANameIsABrokenStream) {
   EXPECT_EQ(verdict.failure->cls, FailureClass::kTransport);
 }
 
+TEST(ResponsesTap, AFinalResponseWithOneItemThatIsWrongPassesNoneOn) {
+  TapRecorder tap("responses");
+  const Verdict verdict =
+      tap.Feed(R"({"type":"response.completed","response":{"id":"r","status":"completed","output":[)"
+               R"({"id":"m","type":"message","role":"assistant","content":[{"type":"output_text","text":"yes"}]},)"
+               R"({"id":"f","type":"function_call","call_id":"c","name":"","arguments":"{}"}]}})");
+  ASSERT_EQ(verdict.cls, EventClass::kFailed);
+  EXPECT_TRUE(tap.events().empty());
+}
+
 TEST(ResponsesTap, AToolCallWithoutArgumentsHasAnEmptyObject) {
   TapRecorder tap("responses");
   tap.Feed(
@@ -210,7 +220,34 @@ TEST(ResponsesTap, WhatItKeepsIsBounded) {
     verdict = tap.Feed(R"({"type":"response.output_text.delta","delta":"x","item_id":")" + id + R"("})");
   }
   ASSERT_EQ(verdict.cls, EventClass::kFailed);
-  EXPECT_EQ(verdict.failure->cls, FailureClass::kTransport);
+  EXPECT_EQ(verdict.failure->cls, FailureClass::kUnusable);
+}
+
+TEST(ResponsesTap, TheEventsThatItPassesOnAreBoundedTogether) {
+  TapRecorder tap("responses");
+  const std::string text(4 << 20, 'x');
+  Verdict verdict;
+  int sent = 0;
+  while (sent < 100 && verdict.cls != EventClass::kFailed) {
+    verdict = tap.Feed(R"({"type":"response.output_text.delta","item_id":"m","delta":")" + text + R"("})");
+    ++sent;
+  }
+  EXPECT_EQ(sent, 32);
+  EXPECT_EQ(verdict.failure->cls, FailureClass::kUnusable);
+}
+
+TEST(ResponsesTap, TheFinalResponseCountsToo) {
+  TapRecorder tap("responses");
+  const std::string text(15 << 20, 'x');
+  for (int i = 0; i < 8; ++i) {
+    tap.Feed(R"({"type":"response.output_text.delta","item_id":"m","delta":")" + text + R"("})");
+  }
+  const Verdict verdict = tap.Feed(
+      R"({"type":"response.completed","response":{"id":"r","status":"completed","output":[{"id":"m","type":"message",)"
+      R"("role":"assistant","content":[{"type":"output_text","text":")" +
+      text + R"("}]}]}})");
+  ASSERT_EQ(verdict.cls, EventClass::kFailed) << "and not completed without its item";
+  EXPECT_EQ(verdict.failure->cls, FailureClass::kUnusable);
 }
 
 }  // namespace

@@ -96,5 +96,45 @@ TEST_F(RateLimitHeadersTest, ReadsADateAgainstTheWallClockWhereTheAnswerHasNoneO
   EXPECT_THAT(Parse({{"date", "yesterday"}, retry}).retry_after, Optional(Eq(seconds(10))));
 }
 
+class AnthropicHeaders : public RateLimitHeadersTest {};
+
+TEST_F(AnthropicHeaders, InputIsTheDimensionThatIsCharged) {
+  const RateLimitHeaders read = Parse({{"date", "Sat, 14 Mar 2026 15:09:26 GMT"},
+                                       {"anthropic-ratelimit-requests-limit", "50"},
+                                       {"anthropic-ratelimit-requests-remaining", "49"},
+                                       {"anthropic-ratelimit-requests-reset", "2026-03-14T15:09:27Z"},
+                                       {"anthropic-ratelimit-tokens-limit", "8000"},
+                                       {"anthropic-ratelimit-tokens-remaining", "8000"},
+                                       {"anthropic-ratelimit-input-tokens-limit", "40000"},
+                                       {"anthropic-ratelimit-input-tokens-remaining", "20000"},
+                                       {"anthropic-ratelimit-input-tokens-reset", "2026-03-14T15:09:56Z"},
+                                       {"anthropic-ratelimit-output-tokens-limit", "8000"},
+                                       {"anthropic-ratelimit-output-tokens-remaining", "8000"}});
+  EXPECT_THAT(read.tokens.limit, Optional(40'000));
+  EXPECT_THAT(read.tokens.remaining, Optional(20'000));
+  EXPECT_THAT(read.tokens.reset, Optional(Eq(seconds(30))));
+  EXPECT_THAT(read.requests.limit, Optional(50));
+  EXPECT_THAT(read.requests.remaining, Optional(49));
+  EXPECT_EQ(read.requests.reset, std::nullopt) << "a second, rounded, says nothing of the window";
+}
+
+TEST_F(AnthropicHeaders, TokensAloneAreTheTokens) {
+  const RateLimitHeaders read =
+      Parse({{"anthropic-ratelimit-tokens-limit", "30000"}, {"anthropic-ratelimit-tokens-remaining", "1000"}});
+  EXPECT_THAT(read.tokens.limit, Optional(30'000));
+  EXPECT_THAT(read.tokens.remaining, Optional(1'000));
+}
+
+TEST_F(AnthropicHeaders, NonsenseIsUnknown) {
+  for (const char* value : {"-1", "0", "NaN", "1e30", "", "infinity", "0x10"}) {
+    EXPECT_TRUE(Parse({{"anthropic-ratelimit-tokens-limit", value},
+                       {"anthropic-ratelimit-tokens-remaining", value},
+                       {"anthropic-ratelimit-requests-limit", value},
+                       {"anthropic-ratelimit-tokens-reset", value}})
+                    .empty())
+        << value;
+  }
+}
+
 }  // namespace
 }  // namespace holdfast::quota

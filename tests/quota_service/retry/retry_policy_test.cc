@@ -13,9 +13,9 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr FailureClass kRetried[] = {FailureClass::kRateLimited, FailureClass::kOverloaded, FailureClass::kTransport};
-constexpr FailureClass kPermanent[] = {FailureClass::kTooLarge, FailureClass::kQuotaExhausted,
+constexpr FailureClass kPermanent[] = {FailureClass::kTooLarge,        FailureClass::kQuotaExhausted,
                                        FailureClass::kContextOverflow, FailureClass::kAuthentication,
-                                       FailureClass::kInvalidRequest};
+                                       FailureClass::kInvalidRequest,  FailureClass::kUnusable};
 
 class RetryPolicyTest : public testing::Test {
  protected:
@@ -74,6 +74,16 @@ TEST_F(RetryPolicyTest, NeverStopsForTheCountOfAttempts) {
     failure_.cls = cls;
     EXPECT_NE(Decide().kind, RetryKind::kStop) << FailureClassName(cls);
   }
+}
+
+TEST_F(RetryPolicyTest, GivesAPageInPlaceOfAnAnswerThreeAttemptsInARow) {
+  failure_.cls = FailureClass::kNoStream;
+  question_.attempt = 1000;
+  for (question_.of_class = 0; question_.of_class < 2; ++question_.of_class)
+    EXPECT_EQ(Decide().kind, RetryKind::kBackOff) << question_.of_class;
+  EXPECT_EQ(Decide().stop, StopReason::kPermanent);
+  failure_.cls = FailureClass::kTransport;
+  EXPECT_EQ(Decide().kind, RetryKind::kBackOff) << "what breaks is not counted";
 }
 
 TEST_F(RetryPolicyTest, StopsAfterOutputUnlessTheReaderCanRestart) {

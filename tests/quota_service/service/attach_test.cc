@@ -35,8 +35,10 @@ TEST_F(AttachTest, ABrokenStreamGoesOnFromItsCursorAndTheUpstreamSeesOneCall) {
   const auto before = ReadABitAndBreak(Request("c1"));
   const Generation after = Generate(From(Request("c1"), before.back()));
   ASSERT_TRUE(after.status.ok()) << after.status.error_message();
-  EXPECT_GT(after.events.front().event(), before.back().event());
-  EXPECT_EQ(after.events.front().incarnation(), before.back().incarnation());
+  ASSERT_GE(after.events.size(), 2U);
+  EXPECT_TRUE(after.events[0].has_admitted()) << "it runs";
+  EXPECT_GT(after.events[1].event(), before.back().event());
+  EXPECT_EQ(after.events[1].incarnation(), before.back().incarnation());
   EXPECT_EQ(after.text(), "one two three four five six seven eight nine ten");
   EXPECT_EQ(after.Count(v1::GenerateEvent::kRestarted), 0);
   EXPECT_TRUE(after.events.back().has_completed());
@@ -76,6 +78,22 @@ TEST_F(AttachTest, WhoHasEverythingGetsOnlyTheStatus) {
   const Generation second = Generate(From(Request("c1"), first.events.back()));
   EXPECT_TRUE(second.status.ok());
   EXPECT_THAT(second.events, IsEmpty());
+}
+
+// Whoever lost the link shows that it is lost; the upstream may be silent for minutes.
+TEST_F(AttachTest, WhoComesBackToACallThatIsSilentIsToldThatItRuns) {
+  upstream().PushFault(R"({"fault": "silence", "after_events": 6})");
+  const auto before = ReadABitAndBreak(Request("c1"));
+  const auto reader = Open(From(Request("c1"), before.back()));
+  std::vector<v1::GenerateEvent> events;
+  ASSERT_TRUE(reader->ReadUntil(v1::GenerateEvent::kAdmitted, &events));
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].event(), before.back().event()) << "the reader stays where it is";
+  EXPECT_EQ(events[0].incarnation(), before.back().incarnation());
+  EXPECT_EQ(events[0].admitted().attempt(), 1);
+  EXPECT_EQ(events[0].admitted().upstream(), "sim");
+  EXPECT_TRUE(Cancel("c1"));
+  EXPECT_EQ(Sent(), 1U);
 }
 
 TEST_F(AttachTest, AnotherIncarnationIsReplayedFromTheStartAfterRestarted) {
@@ -187,6 +205,34 @@ TEST_F(WaitingTest, ADetachedCallKeepsItsPlaceInTheQueue) {
   const auto requests = upstream().Requests();
   ASSERT_EQ(requests.size(), 3U);
   EXPECT_EQ(running->Drain().completed().attempts(), 1);
+}
+
+TEST_F(WaitingTest, WhoComesBackIsToldTheWaitAgainWithTheSecondsThatAreLeft) {
+  upstream().PushFault(R"({"fault": "429", "seconds": 60})");
+  std::vector<v1::GenerateEvent> told;
+  auto reader = Open(Request("c1"));
+  ASSERT_TRUE(reader->ReadUntil(v1::GenerateEvent::kWait, &told));
+  const double first = told.back().wait().seconds();
+  EXPECT_GT(first, 50);
+  const BootTime begin = BootClock::now();
+  double left = first;
+  while (left > first - 1.5 && BootClock::now() - begin < std::chrono::seconds(20)) {
+    reader->context.TryCancel();
+    reader->stream->Finish();
+    v1::GenerateRequest again = Request("c1");
+    again.set_after_event(told.back().event());
+    again.set_after_incarnation(told.back().incarnation());
+    reader = Open(again);
+    told.clear();
+    ASSERT_TRUE(reader->ReadUntil(v1::GenerateEvent::kWait, &told));
+    ASSERT_EQ(told.size(), 1U) << "nothing comes before it";
+    EXPECT_LE(told.back().wait().seconds(), left);
+    left = told.back().wait().seconds();
+  }
+  EXPECT_LE(left, first - 1.5);
+  EXPECT_GE(left, first - 1.5 - 20);
+  EXPECT_TRUE(Cancel("c1"));
+  EXPECT_EQ(Sent(), 1U);
 }
 
 TEST_F(WaitingTest, ACancelledWaiterIsNeverSent) {

@@ -1,8 +1,10 @@
 #include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 
 #include <future>
 
+#include "common/rpc/channel.h"
 #include "tests/quota_service/service/quota_server_test_base.h"
 #include "tests/support/http_call.h"
 
@@ -49,6 +51,67 @@ TEST_F(ShutdownTest, RunningCallsCompleteAndWaitingOnesGoToTheNextProcessUnsent)
   loop_.join();
   server_.reset();
   EXPECT_EQ(Sent(), 3U);
+}
+
+// Its reader may have come back without any news since.
+TEST_F(ShutdownTest, ARunningCallWhoseReaderCameBackIsFinishedToo) {
+  upstream().SetScript(kShortAndLong);
+  StartServer();
+  const v1::GenerateRequest request = Request("long", "long");
+  const auto lost = Open(request);
+  std::vector<v1::GenerateEvent> events;
+  ASSERT_TRUE(lost->ReadUntil(v1::GenerateEvent::kAdmitted, &events));
+  lost->context.TryCancel();
+  lost->stream->Finish();
+  v1::GenerateRequest again = request;
+  again.set_after_event(events.back().event());
+  again.set_after_incarnation(events.back().incarnation());
+  const auto reader = Open(again);
+  ASSERT_TRUE(reader->ReadUntil(v1::GenerateEvent::kAdmitted));
+  server_->Stop();
+  const Generation generation = reader->Drain();
+  EXPECT_TRUE(generation.status.ok()) << generation.status.error_message();
+  EXPECT_EQ(generation.text(), "long answer");
+  EXPECT_EQ(Sent(), 1U);
+}
+
+// grpc.health.v1: HealthCheckResponse.status is field 1; 1 is SERVING, 2 is NOT_SERVING.
+TEST_F(ShutdownTest, ItsHealthIsNotServingFromTheBeginningOfTheDrainOn) {
+  config_.drain = seconds(1);
+  StartServer();
+  upstream().PushFault(R"({"fault": "silence"})");
+  const auto running = Running("c1", "x");
+  grpc::GenericStub stub(MakeChannel(server_->grpc()));
+  grpc::CompletionQueue queue;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + seconds(30));
+  const auto next = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto watch = stub.PrepareCall(&context, "/grpc.health.v1.Health/Watch", &queue);
+  watch->StartCall(nullptr);
+  ASSERT_TRUE(next());
+  const grpc::Slice nothing;
+  watch->WriteLast(grpc::ByteBuffer(&nothing, 1), grpc::WriteOptions(), nullptr);
+  ASSERT_TRUE(next());
+  const auto read = [&]() -> std::string {
+    grpc::ByteBuffer response;
+    watch->Read(&response, nullptr);
+    grpc::Slice slice;
+    if (!next() || !response.DumpToSingleSlice(&slice).ok()) return "ended";
+    return {reinterpret_cast<const char*>(slice.begin()), slice.size()};
+  };
+  EXPECT_EQ(read(), "\x08\x01");
+  server_->Stop();
+  EXPECT_EQ(read(), "\x08\x02");
+  // Until the end of the process it says nothing else.
+  for (std::string news = read(); news != "ended"; news = read()) EXPECT_EQ(news, "\x08\x02");
+  grpc::Status status;
+  watch->Finish(&status, nullptr);
+  next();
+  EXPECT_FALSE(running->Drain().status.ok());
 }
 
 TEST_F(ShutdownTest, IsNotReadyAnyMoreAndTakesNoNewCalls) {

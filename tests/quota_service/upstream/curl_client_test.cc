@@ -240,6 +240,39 @@ TEST_F(CurlClientTest, EndsUnavailableWithoutAnAnswer) {
   EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
 }
 
+TEST_F(CurlClientTest, KnowsThatAWholeRequestHasGoneOutThoughNoAnswerCame) {
+  server_.on_request = [](auto& connection) { connection.Reset(); };
+  for (const size_t bytes : {size_t{2}, size_t{5'000'000}}) {
+    RecordingListener listener;
+    const auto exchange = client_.Start(Post(server_.Url(), std::string(bytes, 'x')), &listener);
+    EXPECT_FALSE(exchange->sent());
+    RunUntil([&] { return listener.done.has_value(); });
+    EXPECT_TRUE(absl::IsUnavailable(*listener.done)) << *listener.done;
+    EXPECT_TRUE(exchange->sent()) << bytes;
+  }
+}
+
+TEST_F(CurlClientTest, KnowsThatARequestHasNotGoneOutWhole) {
+  boost::asio::ip::tcp::acceptor refuses(context_,
+                                         boost::asio::ip::tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
+  const std::string url = fmt::format("http://127.0.0.1:{}/v1/responses", refuses.local_endpoint().port());
+  // More than all buffers on the way hold, and nobody reads it.
+  boost::asio::ip::tcp::socket accepted(context_);
+  refuses.async_accept(accepted, [&](const boost::system::error_code&) {
+    accepted.set_option(boost::asio::socket_base::linger(true, 0));
+    accepted.close();
+  });
+  RecordingListener reset;
+  auto exchange = client_.Start(Post(url, std::string(64 << 20, 'x')), &reset);
+  RunUntil([&] { return reset.done.has_value(); });
+  EXPECT_FALSE(exchange->sent());
+  refuses.close();
+  RecordingListener refused;
+  exchange = client_.Start(Post(url), &refused);
+  RunUntil([&] { return refused.done.has_value(); });
+  EXPECT_FALSE(exchange->sent());
+}
+
 TEST_F(CurlClientTest, EndsUnavailableOnGarbage) {
   server_.on_request = [](auto& connection) {
     connection.Send("\x16\x03\x01 this is no HTTP\r\n\r\n");
