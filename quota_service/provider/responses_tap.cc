@@ -120,7 +120,7 @@ std::optional<v1::Item> ResponsesTap::Read(const boost::json::value& item, int64
 bool ResponsesTap::PassOnce(v1::Item item) {
   const std::string key = KeyOf(item);
   if (!passed_.insert(key).second) return false;
-  if (!output_.Hold(key.size() + sizeof(key))) return false;
+  if (!output_.Hold(key.size() + sizeof(std::string))) return false;
   output_.PassItem(std::move(item));
   return true;
 }

@@ -6,7 +6,7 @@ namespace holdfast::quota {
 namespace {
 
 const std::string& IdOf(const v1::Item& item) {
-  static const std::string kNone;
+  static const std::string none;
   switch (item.kind_case()) {
     case v1::Item::kMessage:
       return item.message().id();
@@ -18,7 +18,7 @@ const std::string& IdOf(const v1::Item& item) {
     case v1::Item::KIND_NOT_SET:
       break;
   }
-  return kNone;
+  return none;
 }
 
 bool ReplacedByItem(const v1::GenerateEvent& old, const v1::GenerateEvent& incoming) {
