@@ -30,7 +30,8 @@ std::string Substituted(std::string expression) {
 
 class PrometheusTest : public testing::Test {
  protected:
-  // Four turns of two tenants on two models: one waits because the limit is spent, one is refused by the upstream.
+  // Four turns of two tenants on two models: one waits because the limit is spent, one is refused by the upstream. Both
+  // waits are of 4 s or so, so that a turn that starts late finds the limit spent all the same.
   void RunTurns() {
     const auto expect_done = [](std::unique_ptr<Process> exec, bool waited) {
       ASSERT_EQ(exec->WaitForExit(), 0) << exec->err();
@@ -43,11 +44,11 @@ class PrometheusTest : public testing::Test {
         "default": {"text": "The answer.", "chunks": 4, "event_delay_ms": 20,
                     "usage": {"input_tokens": 900, "cached_tokens": 100, "output_tokens": 90, "reasoning_tokens": 10}}})");
     expect_done(deployment_.Exec(web, "spend"), false);
-    expect_done(deployment_.Exec(web, "hello " + std::string(6000, 'x')), true);
+    expect_done(deployment_.Exec(web, "hello " + std::string(14000, 'x')), true);
     deployment_.simulator().SetLimits(R"({"tokens": {"limit": 60000, "used": 0}})");
     expect_done(deployment_.Exec(data, "hello", {"--model", "gpt-4.1"}), false);
     // As if another program had spent the key: that cannot be foreseen.
-    deployment_.simulator().SetLimits(R"({"tokens": {"limit": 60000, "used": 61500}})");
+    deployment_.simulator().SetLimits(R"({"tokens": {"limit": 60000, "used": 64000}})");
     expect_done(deployment_.Exec(data, "hello", {"--model", "gpt-4.1"}), true);
     turns_ += 4;
   }
