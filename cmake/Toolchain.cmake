@@ -17,3 +17,10 @@ if(HOLDFAST_SANITIZE)
   add_compile_options(-fsanitize=${HOLDFAST_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${HOLDFAST_SANITIZE})
 endif()
+
+# Counters are shared by the threads of a program, and added up over its runs when it exits; a killed process loses its own.
+option(HOLDFAST_COVERAGE "Count which lines run (gcov)" OFF)
+if(HOLDFAST_COVERAGE)
+  add_compile_options(--coverage -fprofile-update=atomic)
+  add_link_options(--coverage)
+endif()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs all tests: everything with the dev build, and the pure libraries under TSan.
+# Installs what is missing, builds, and runs all tests: everything with the dev build, the pure libraries under TSan, and a few seconds of
+# each fuzz target.
 #
 #   scripts/test.sh            all of it
 #   scripts/test.sh --quick    the dev build only
@@ -35,6 +36,8 @@ if [ $mode != --quick ]; then
   build tsan all
   say "tsan: tests of the pure libraries [$(minutes)]"
   ctest --preset tsan -j2
+  say "fuzz: a few seconds each [$(minutes)]"
+  scripts/fuzz.sh 3
 fi
 if [ $mode = --asan ]; then
   say "asan: build [$(minutes)]"

@@ -1,6 +1,7 @@
 #include "agent_service/session/session_state.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "common/base/utf8.h"
 
@@ -9,11 +10,18 @@ namespace {
 
 constexpr size_t kTitleBytes = 80;
 
+// A count that no answer can have, from a damaged log, ends at the largest or the smallest number.
+int64_t Sum(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return a > 0 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min();
+}
+
 void Add(const quota::v1::Usage& more, quota::v1::Usage* sum) {
-  sum->set_input_tokens(sum->input_tokens() + more.input_tokens());
-  sum->set_cached_input_tokens(sum->cached_input_tokens() + more.cached_input_tokens());
-  sum->set_output_tokens(sum->output_tokens() + more.output_tokens());
-  sum->set_reasoning_tokens(sum->reasoning_tokens() + more.reasoning_tokens());
+  sum->set_input_tokens(Sum(sum->input_tokens(), more.input_tokens()));
+  sum->set_cached_input_tokens(Sum(sum->cached_input_tokens(), more.cached_input_tokens()));
+  sum->set_output_tokens(Sum(sum->output_tokens(), more.output_tokens()));
+  sum->set_reasoning_tokens(Sum(sum->reasoning_tokens(), more.reasoning_tokens()));
 }
 
 std::string TitleOf(const v1::TurnStarted& started) {

@@ -5,8 +5,13 @@
 namespace holdfast::agent {
 
 WallTime FromTimestamp(const google::protobuf::Timestamp& timestamp) {
-  return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::seconds(timestamp.seconds()) +
-                                                                 std::chrono::nanoseconds(timestamp.nanos())));
+  using std::chrono::seconds;
+  constexpr seconds kFirst = std::chrono::sys_days(std::chrono::year(1950) / 1 / 1).time_since_epoch();
+  constexpr seconds kLast = std::chrono::sys_days(std::chrono::year(2200) / 1 / 1).time_since_epoch();
+  const seconds whole(timestamp.seconds());
+  if (whole < kFirst) return WallTime(kFirst);
+  if (whole >= kLast) return WallTime(kLast);
+  return WallTime(whole + std::chrono::nanoseconds(timestamp.nanos()));
 }
 
 void SetTimestamp(WallTime time, google::protobuf::Timestamp* out) {

@@ -6,7 +6,8 @@
 
 namespace holdfast::agent {
 
-// Times from the years 1678 to 2261, as nanoseconds since 1970 can say them.
+// A time before 1950 or after 2200 counts as that year's beginning: nanoseconds in 64 bits say any two of these times,
+// and the time between them.
 WallTime FromTimestamp(const google::protobuf::Timestamp& timestamp);
 void SetTimestamp(WallTime time, google::protobuf::Timestamp* out);
 

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 #include "common/base/duration_text.h"
 #include "common/config/secret.h"
 #include "common/config/small_file.h"
+#include "common/config/yaml_document.h"
 
 namespace holdfast {
 
@@ -27,9 +27,6 @@ constexpr size_t kMostFileBytes = 16 * 1024 * 1024;
 
 std::string Words(const absl::Status& status) { return std::string(status.message().data(), status.message().size()); }
 
-// Counts from 1. What was not in the file has no place; the first line stands for it.
-int LineOf(const YAML::Node& node) { return std::max(node.Mark().line, 0) + 1; }
-
 // The key itself: a value that is not there has no line of its own.
 YAML::Node KeyNode(const YAML::Node& map, std::string_view key) {
   for (const auto& entry : map) {
@@ -46,23 +43,14 @@ Section::Section(YAML::Node node, std::string path, std::shared_ptr<Shared> shar
     : node_(std::move(node)), path_(std::move(path)), shared_(std::move(shared)) {}
 
 absl::StatusOr<Section> Section::Parse(const std::string& text, const std::string& name) {
+  auto node = LoadYamlDocument(text, name);
+  if (!node.ok()) return node.status();
+  if (node->IsNull()) *node = YAML::Node(YAML::NodeType::Map);
+  if (!node->IsMap())
+    return absl::InvalidArgumentError(fmt::format("{}:1: the file must be a mapping of keys to values", name));
   auto shared = std::make_shared<Shared>();
   shared->file = name;
-  YAML::Node node;
-  try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      return absl::InvalidArgumentError(fmt::format(
-          "{}:{}: a second document begins here; the file must be one mapping", name, LineOf(documents[1])));
-    }
-    if (!documents.empty()) node = documents.front();
-  } catch (const YAML::Exception& e) {
-    return absl::InvalidArgumentError(fmt::format("{}:{}: not valid YAML: {}", name, e.mark.line + 1, e.msg));
-  }
-  if (node.IsNull()) node = YAML::Node(YAML::NodeType::Map);
-  if (!node.IsMap())
-    return absl::InvalidArgumentError(fmt::format("{}:1: the file must be a mapping of keys to values", name));
-  return Section(node, "", std::move(shared));
+  return Section(*node, "", std::move(shared));
 }
 
 absl::StatusOr<Section> Section::ParseFile(const std::string& path) {
@@ -82,7 +70,8 @@ std::string Section::PathOf(std::string_view key) const {
 }
 
 absl::Status Section::ErrorAt(const YAML::Node& node, std::string_view key, std::string_view what) const {
-  return absl::InvalidArgumentError(fmt::format("{}:{}: {}: {}", shared_->file, LineOf(node), PathOf(key), what));
+  return absl::InvalidArgumentError(
+      fmt::format("{}:{}: {}: {}", shared_->file, LineOf(node.Mark()), PathOf(key), what));
 }
 
 void Section::FailAt(const YAML::Node& node, std::string_view key, std::string_view what) {

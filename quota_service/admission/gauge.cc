@@ -11,6 +11,13 @@ constexpr double kEpsilon = 1e-6;
 // A bucket that lacks less than it refills in this part of a nanosecond lacks nothing but digits of a double.
 constexpr double kGrain = 0.01;
 
+// Waits end here, 250 years from the clock's beginning, so that whoever adds a window to a moment stays within the
+// clock.
+constexpr BootTime kLast{std::chrono::hours(250 * 8766)};
+
+// Not before `time`.
+BootTime After(BootTime time, Duration wait) { return wait < kLast - time ? time + wait : std::max(time, kLast); }
+
 Duration CeilToNanoseconds(double seconds) {
   constexpr double kMost = 9.0e9;
   return std::chrono::nanoseconds(static_cast<int64_t>(std::ceil(std::min(seconds, kMost) * 1e9 - kGrain)));
@@ -28,7 +35,7 @@ class ContinuousGauge final : public Gauge {
     if (amount > limit_ + kEpsilon) return BootTime::max();
     const double missing = amount - Level(now);
     // Twice the grain, so that what CeilToNanoseconds promised holds when that moment has come.
-    return missing <= 2 * kGrain * 1e-9 * rate() ? now : now + CeilToNanoseconds(missing / rate());
+    return missing <= 2 * kGrain * 1e-9 * rate() ? now : After(now, CeilToNanoseconds(missing / rate()));
   }
   void Charge(BootTime now, double amount) override { Set(now, Level(now) - amount); }
   void Return(BootTime now, BootTime, double amount) override { Correct(now, amount); }
@@ -43,7 +50,9 @@ class ContinuousGauge final : public Gauge {
  private:
   double rate() const { return limit_ / ToSeconds(per_); }
   void Set(BootTime now, double level) {
-    level_ = std::min(limit_, level);
+    // No gate lets more than its limit be owed: a limit that falls far, or one that is learnt late, is whole again
+    // within two windows.
+    level_ = std::clamp(level, -limit_, limit_);
     at_ = std::max(at_, now);
   }
 
@@ -69,9 +78,9 @@ class SlidingGauge final : public Gauge {
     for (const Entry& entry : entries_) {
       if (entry.at + per_ <= now) continue;
       level += entry.amount;
-      if (level + kEpsilon >= amount) return entry.at + per_;
+      if (level + kEpsilon >= amount) return std::max(now, After(entry.at, per_));
     }
-    return now + per_;
+    return After(now, per_);
   }
   void Charge(BootTime now, double amount) override {
     while (!entries_.empty() && entries_.front().at + per_ <= now) entries_.pop_front();
@@ -117,7 +126,7 @@ class FixedGauge final : public Gauge {
   double Level(BootTime now) const override { return limit_ - (InWindow(now) ? used_ : 0); }
   BootTime WhenFits(BootTime now, double amount) const override {
     if (amount > limit_ + kEpsilon) return BootTime::max();
-    return Level(now) + kEpsilon >= amount ? now : begin_ + per_;
+    return Level(now) + kEpsilon >= amount ? now : std::max(now, After(begin_, per_));
   }
   void Charge(BootTime now, double amount) override {
     Roll(now);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "agent_service/session/timestamp.h"
 #include "tests/agent_service/session/event_samples.h"
 
@@ -181,6 +183,14 @@ TEST(SessionState, UsageIsSummedOverTheTurnAndOverTheSession) {
   EXPECT_EQ(all.cached_input_tokens(), 2550);
   EXPECT_EQ(all.output_tokens(), 70);
   EXPECT_EQ(all.reasoning_tokens(), 35);
+}
+
+TEST(SessionState, UsageThatNoAnswerCanHaveEndsAtTheLargestNumber) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const SessionState state = FoldOf({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), AnswerEvent({}, kMost, kMost),
+                                     CallEvent(2), AnswerEvent({}, kMost, -kMost)});
+  EXPECT_EQ(state.Summary().usage().input_tokens(), kMost);
+  EXPECT_EQ(state.Summary().usage().output_tokens(), 0);
 }
 
 TEST(SessionState, AnUnknownKindChangesOnlySequenceAndTime) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <limits>
 
 namespace holdfast::agent {
 namespace {
@@ -23,6 +24,18 @@ TEST(Timestamp, CountsNanosecondsForwardBefore1970AsProtobufDemands) {
   EXPECT_EQ(timestamp.seconds(), -1);
   EXPECT_EQ(timestamp.nanos(), 999'000'000);
   EXPECT_EQ(FromTimestamp(timestamp), time);
+}
+
+TEST(Timestamp, CountsFarTimesAsTheEndsOfWhatIsKnown) {
+  google::protobuf::Timestamp timestamp;
+  const auto year = [&](int64_t seconds) {
+    timestamp.set_seconds(seconds);
+    timestamp.set_nanos(std::numeric_limits<int32_t>::max());
+    return std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(FromTimestamp(timestamp))).year();
+  };
+  EXPECT_EQ(year(std::numeric_limits<int64_t>::max()), std::chrono::year(2200));
+  EXPECT_EQ(year(253'402'300'799), std::chrono::year(2200));  // the last second of 9999, the latest that protobuf says
+  EXPECT_EQ(year(std::numeric_limits<int64_t>::min()), std::chrono::year(1950));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "tests/agent_service/session/event_samples.h"
 
 namespace holdfast::agent {
@@ -59,6 +61,21 @@ TEST(Patience, TakesTheLargestBoundThatCanBeWritten) {
   event.mutable_turn_started()->mutable_max_wait()->set_seconds(315'576'000'000);
   const TurnState turn = TurnAfter({CreatedEvent(), event, CallEvent(1), WaitEvent(4, 60)});
   EXPECT_GT(PatienceLeft(turn, LogTime(14)), std::chrono::hours(24 * 365 * 100));
+}
+
+TEST(Patience, StandsUpToAWaitThatEndsNowhere) {
+  v1::SessionEvent wait = WaitEvent(4, 60);
+  wait.mutable_wait_noted()->mutable_wait()->mutable_retry_at()->set_seconds(std::numeric_limits<int64_t>::min());
+  const std::vector<v1::SessionEvent> events = {CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), wait};
+  EXPECT_EQ(PatienceLeft(TurnAfter(events), LogTime(14)), seconds(900));
+  wait.mutable_wait_noted()->mutable_wait()->mutable_retry_at()->set_seconds(std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(PatienceLeft(TurnAfter({events[0], events[1], events[2], wait}), LogTime(14)), seconds(890));
+}
+
+TEST(Patience, StandsUpToAnAnswerThatWaitedForEver) {
+  const TurnState turn = TurnAfter({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1),
+                                    AnswerEvent({Asked("c1")}, 0, 0, 1e300), CallEvent(2), WaitEvent(6, 60)});
+  EXPECT_EQ(PatienceLeft(turn, LogTime(10)), Duration::zero());
 }
 
 }  // namespace

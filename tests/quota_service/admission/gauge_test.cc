@@ -66,6 +66,25 @@ TEST_P(EveryGauge, KeepsWhatIsUsedWhenItsLimitChanges) {
   EXPECT_EQ(gauge_->WhenFits(At({}), 301), BootTime::max());
 }
 
+TEST_P(EveryGauge, IsWholeAgainWithinTwoWindowsHoweverFarItsLimitFalls) {
+  gauge_->SetLimit(At({}), 1e15);
+  gauge_->Charge(At({}), 1e15);
+  gauge_->SetLimit(At({}), 10);
+  EXPECT_LE(gauge_->WhenFits(At({}), 10), At(2 * kMinute));
+}
+
+TEST_P(EveryGauge, NamesNoMomentBeyondTheClock) {
+  const auto gauge = MakeGauge(GetParam(), 600, 3650 * kDay);
+  BootTime now = At({});
+  for (int window = 0; window < 60; ++window) {
+    gauge->Charge(now, 600);
+    const BootTime next = gauge->WhenFits(now, 600);
+    ASSERT_GE(next, now);
+    now = next;
+  }
+  EXPECT_GT(now, At(200 * 365 * kDay));
+}
+
 TEST_P(EveryGauge, CorrectsBothWaysAndNeverAboveItsLimit) {
   gauge_->Charge(At({}), 300);
   gauge_->Correct(At({}), -100);
