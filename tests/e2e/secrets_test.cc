@@ -369,7 +369,7 @@ TEST_F(SecretsTest, OpenedProcesses) {
   const auto of_cli = secrets_.FindInMemory(waiting->pid());
   EXPECT_THAT(of_cli, ElementsAre("team-a's token (as it is)")) << "its own, and nobody else's";
 
-  EXPECT_THAT(CoreOf(*quota_, "quota"), IsEmpty()) << "it holds the keys";
+  EXPECT_EQ(CoreOf(*quota_, "quota").size(), 0u) << "it holds the keys";
   const std::string core_of_agent = CoreOf(*agent_, "agent");
   const std::string core_of_cli = CoreOf(*waiting, "cli");
   if (!CoresAreFiles()) return;
