@@ -27,25 +27,54 @@ constexpr Duration kMetricsInterval = std::chrono::seconds(1);
 
 }  // namespace
 
-struct AgentServer::Impl {
+struct AgentServer::Impl final : SessionObserver {
   explicit Impl(const AgentConfig& config)
-      : loop(context), quota(loop, MakeChannel(config.quota, config.quota_tls), config.quota_credential) {}
+      : loop(context),
+        quota(std::make_unique<GrpcQuotaClient>(loop, MakeChannel(config.quota, config.quota_tls),
+                                                config.quota_credential)) {}
 
+  // Callers that are still there are answered before the loop goes away.
+  ~Impl() override {
+    if (rpc != nullptr && !stopped) {
+      drain = Duration::zero();
+      BeginStop();
+      context.run();
+    }
+    if (drainer.joinable()) drainer.join();
+  }
+
+  // Its destruction order is the reverse.
   boost::asio::io_context context{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{context.get_executor()};
   AsioLoop loop;
-  GrpcQuotaClient quota;
+  std::unique_ptr<GrpcQuotaClient> quota;
   Metrics metrics;
   std::unique_ptr<SqliteStore> store;
   std::unique_ptr<SessionHost> host;
   std::unique_ptr<Identity> identity;
   std::unique_ptr<AgentServiceImpl> service;
   std::unique_ptr<Loop::Timer> metrics_timer;
+  bool resumed = false;
+  int stalled = 0;
+  Duration drain = kDrain;
   bool stopping = false;
+  bool stopped = false;
   std::unique_ptr<StopSignals> signals;
   std::unique_ptr<MetricsEndpoint> endpoint;
   std::unique_ptr<RpcServer> rpc;
   std::thread drainer;
+
+  void OnTurnEnded(const std::string& outcome) override { metrics.OnTurnEnded(outcome); }
+  void OnStalled(bool now_stalled) override {
+    stalled += now_stalled ? 1 : -1;
+    metrics.SetStalledSessions(static_cast<size_t>(stalled));
+    PublishReadiness();
+  }
+
+  // Not before running turns were taken up, nor while the store keeps one from going on.
+  void PublishReadiness() {
+    if (!stopping) rpc->SetServing(resumed && stalled == 0);
+  }
 
   void PublishMetrics() {
     metrics.SetActiveSessions(host->active());
@@ -65,9 +94,13 @@ struct AgentServer::Impl {
     rpc->SetServing(false);
     host->Close();
     drainer = std::thread([this] {
-      rpc->Drain(kDrain);
+      rpc->Drain(drain);
+      // Nobody asks for anything any more: what the store and quota_service still owe comes before the loop ends.
+      store.reset();
+      quota.reset();
       loop.Post([this] {
         spdlog::info("stopped");
+        stopped = true;
         context.stop();
       });
     });
@@ -84,10 +117,10 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
   self.store = *std::move(store);
   self.host = std::make_unique<SessionHost>(SessionServices{.loop = self.loop,
                                                             .store = *self.store,
-                                                            .quota = self.quota,
-                                                            .observer = self.metrics,
+                                                            .quota = *self.quota,
+                                                            .observer = self,
                                                             .default_max_wait = config.default_max_wait});
-  self.identity = std::make_unique<Identity>(self.loop, self.quota);
+  self.identity = std::make_unique<Identity>(self.loop, *self.quota);
   self.service =
       std::make_unique<AgentServiceImpl>(self.loop, *self.host, *self.store, *self.identity, config.default_model);
   self.metrics_timer = self.loop.NewTimer();
@@ -101,11 +134,9 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
 
   self.loop.Post([&self] {
     self.PublishMetrics();
-    self.host->ResumeRunning([&self](absl::Status status) {
-      if (!status.ok())
-        spdlog::error("running turns cannot be taken up: {}",
-                      std::string(status.message().data(), status.message().size()));
-      if (!self.stopping) self.rpc->SetServing(status.ok());
+    self.host->ResumeRunning([&self] {
+      self.resumed = true;
+      self.PublishReadiness();
     });
   });
   spdlog::info("sessions in {}", config.store_path);
@@ -116,9 +147,7 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
 
 AgentServer::AgentServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-AgentServer::~AgentServer() {
-  if (impl_->drainer.joinable()) impl_->drainer.join();
-}
+AgentServer::~AgentServer() = default;
 
 const Address& AgentServer::grpc() const { return impl_->rpc->address(); }
 const Address& AgentServer::metrics() const { return impl_->endpoint->address(); }

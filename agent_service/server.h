@@ -19,6 +19,7 @@ class AgentServer {
   // address.
   static absl::StatusOr<std::unique_ptr<AgentServer>> Start(const AgentConfig& config,
                                                             Signals signals = Signals::kIgnore);
+  // Stops it first, if need be, on this thread, which may not be the loop's.
   ~AgentServer();
 
   const Address& grpc() const;

@@ -9,6 +9,7 @@
 #include "agent_service/context/request_builder.h"
 #include "agent_service/host/log_events.h"
 #include "agent_service/host/log_row.h"
+#include "agent_service/host/store_refusal.h"
 #include "agent_service/session/timestamp.h"
 #include "agent_service/turn/next_step.h"
 #include "agent_service/turn/patience.h"
@@ -52,6 +53,7 @@ void ActiveSession::Load(absl::AnyInvocable<void(absl::Status)> done) {
   services_.store.GetSession(
       tenant_, session_id_,
       [self = shared_from_this(), done = std::move(done)](absl::StatusOr<SessionRow> row) mutable {
+        if (self->closed_) return done(FromGrpc(self->close_status_));
         if (!row.ok()) return done(row.status());
         self->ReadFrom(0, std::move(done));
       });
@@ -61,6 +63,7 @@ void ActiveSession::ReadFrom(int64_t after, absl::AnyInvocable<void(absl::Status
   services_.store.Read(
       tenant_, session_id_, after, kLoadPage,
       [self = shared_from_this(), done = std::move(done)](absl::StatusOr<std::vector<LogRow>> rows) mutable {
+        if (self->closed_) return done(FromGrpc(self->close_status_));
         if (!rows.ok()) return done(rows.status());
         if (rows->empty()) {
           done(absl::OkStatus());
@@ -78,13 +81,20 @@ void ActiveSession::ReadFrom(int64_t after, absl::AnyInvocable<void(absl::Status
 
 void ActiveSession::Enqueue(Task task) {
   if (closed_) return task(FromGrpc(close_status_));
-  tasks_.push_back(std::move(task));
+  tasks_.push_back({std::move(task)});
+  Drive();
+}
+
+void ActiveSession::EnqueueCommand(Task task) {
+  if (closed_) return task(FromGrpc(close_status_));
+  if (stalled_) return task(FromGrpc(*stalled_));
+  tasks_.push_back({std::move(task), true});
   Drive();
 }
 
 void ActiveSession::Drive() {
   while (!committing_ && !closed_ && !tasks_.empty()) {
-    Task task = std::move(tasks_.front());
+    Task task = std::move(tasks_.front().task);
     tasks_.pop_front();
     task(absl::OkStatus());
   }
@@ -127,7 +137,7 @@ void ActiveSession::Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl:
                         ? ToGrpc(last.status())
                         : grpc::Status(grpc::StatusCode::UNAVAILABLE, "another writer has the session; try again"));
       }
-      done(last.status());
+      done(StoreRefusal(last.status()));
     } else {
       self->state_.Apply(event);
       for (const auto& watcher : std::vector(self->watchers_)) watcher->OnCommitted(event);
@@ -142,21 +152,40 @@ void ActiveSession::Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl:
 void ActiveSession::CommitOwn(v1::SessionEvent event) {
   v1::SessionEvent copy = event;
   Commit(std::move(event), [this, copy = std::move(copy)](absl::Status status) mutable {
-    if (status.ok() || closed_) return;
-    spdlog::error("session {}: the store does not take an event, trying again: {}", session_id_, Words(status));
-    const grpc::Status reason(grpc::StatusCode::UNAVAILABLE,
-                              fmt::format("the session's log cannot be written: {}", Words(status)));
-    for (const auto& watcher : std::vector(watchers_)) watcher->End(reason);
+    if (closed_) return;
+    if (status.ok()) return Unstall();
+    Stall(status);
     // First in the queue again: what follows builds on it.
     committing_ = true;
     commit_retry_->ArmAt(services_.loop.Now() + kCommitRetry, [this, copy = std::move(copy)]() mutable {
       committing_ = false;
-      tasks_.push_front([this, copy = std::move(copy)](const absl::Status& open) mutable {
+      tasks_.push_front({[this, copy = std::move(copy)](const absl::Status& open) mutable {
         if (open.ok()) CommitOwn(std::move(copy));
-      });
+      }});
       Drive();
     });
   });
+}
+
+void ActiveSession::Stall(const absl::Status& reason) {
+  const absl::Status refusal = StoreRefusal(
+      absl::UnavailableError(fmt::format("the session's log cannot be written: {}", Words(reason))), kCommitRetry);
+  const grpc::Status status = ToGrpc(refusal);
+  if (!stalled_) services_.observer.OnStalled(true);
+  if (!stalled_ || stalled_->error_message() != status.error_message())
+    spdlog::error("session {}: the store does not take an event, trying again: {}", session_id_, Words(reason));
+  stalled_ = status;
+  for (const auto& watcher : std::vector(watchers_)) watcher->End(status);
+  std::deque<Queued> refused;
+  for (Queued& queued : std::exchange(tasks_, {})) (queued.command ? refused : tasks_).push_back(std::move(queued));
+  for (Queued& queued : refused) queued.task(refusal);
+}
+
+void ActiveSession::Unstall() {
+  if (!stalled_) return;
+  stalled_.reset();
+  spdlog::info("session {}: the store takes its events again", session_id_);
+  services_.observer.OnStalled(false);
 }
 
 void ActiveSession::Broadcast(const v1::WatchEvent& event) {
@@ -164,7 +193,7 @@ void ActiveSession::Broadcast(const v1::WatchEvent& event) {
 }
 
 void ActiveSession::SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTurnResponse> reply) {
-  Enqueue([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+  EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
     if (!open.ok()) return reply(open);
     if (const v1::SubmitTurnResponse* known = state_.FindTurn(request.client_key())) return reply(*known);
     if (state_.turn() != nullptr) {
@@ -190,7 +219,7 @@ void ActiveSession::SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTu
 }
 
 void ActiveSession::SubmitToolResult(v1::SubmitToolResultRequest request, Reply<v1::SubmitToolResultResponse> reply) {
-  Enqueue([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+  EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
     if (!open.ok()) return reply(open);
     v1::SubmitToolResultResponse response;
     const TurnState* turn = state_.turn();
@@ -209,7 +238,7 @@ void ActiveSession::SubmitToolResult(v1::SubmitToolResultRequest request, Reply<
 }
 
 void ActiveSession::CancelTurn(v1::CancelTurnRequest request, Reply<v1::CancelTurnResponse> reply) {
-  Enqueue([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+  EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
     if (!open.ok()) return reply(open);
     v1::CancelTurnResponse response;
     const TurnState* turn = state_.turn();
@@ -230,6 +259,7 @@ void ActiveSession::CancelTurn(v1::CancelTurnRequest request, Reply<v1::CancelTu
 
 void ActiveSession::Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence) {
   if (closed_) return stream->Finish(close_status_);
+  if (stalled_) return stream->Finish(*stalled_);
   if (after_sequence > state_.last_sequence()) {
     return stream->Finish({grpc::StatusCode::INVALID_ARGUMENT,
                            fmt::format("after_sequence: {} is beyond the last event, {}; watch again from 0",
@@ -263,7 +293,8 @@ void ActiveSession::Close(const grpc::Status& status) {
   close_status_ = status;
   for (const auto& watcher : std::vector(watchers_)) watcher->End(status);
   commit_retry_->Disarm();
-  for (Task& task : std::exchange(tasks_, {})) task(FromGrpc(status));
+  if (std::exchange(stalled_, std::nullopt)) services_.observer.OnStalled(false);
+  for (Queued& queued : std::exchange(tasks_, {})) queued.task(FromGrpc(status));
   LetCallGo();
 }
 
@@ -364,8 +395,8 @@ void ActiveSession::OnCallWaiting(const quota::v1::Wait& wait) {
     Enqueue([this, call_id = call_->call_id(), wait](const absl::Status& open) {
       if (open.ok() && Awaits(call_id)) CommitOwn(WaitNotedEvent(*state_.turn()->call, wait));
     });
-    return;
   }
+  // Not by way of the log: a short wait may be over before it is written.
   v1::WatchEvent event;
   *event.mutable_wait() = wait;
   Broadcast(event);
@@ -386,6 +417,7 @@ void ActiveSession::OnCallDelta(const quota::v1::Delta& delta) {
 }
 
 void ActiveSession::OnCallRestarted(const quota::v1::Restarted& restarted) {
+  wait_.reset();
   v1::WatchEvent event;
   *event.mutable_restarted() = restarted;
   Broadcast(event);

@@ -15,10 +15,12 @@
 
 namespace holdfast::agent {
 
-// Told of what happens in sessions; metrics. On the loop.
+// Told of what happens in sessions; metrics and readiness. On the loop.
 class SessionObserver {
  public:
   virtual ~SessionObserver() = default;
+  // The store keeps a session from going on (true), or does so no longer (false).
+  virtual void OnStalled(bool /*stalled*/) {}
   // "completed", or the name of a status code in lower case.
   virtual void OnTurnEnded(const std::string& /*outcome*/) {}
 };
@@ -61,15 +63,23 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
  private:
   // With what closed the session, where it is closed before the task's turn comes; else OK.
   using Task = absl::AnyInvocable<void(const absl::Status& open)>;
+  struct Queued {
+    Task task;
+    bool command = false;
+  };
 
   void ReadFrom(int64_t after, absl::AnyInvocable<void(absl::Status)> done);
   // Tasks run one after the other, each with the state that the commits before it left.
   void Enqueue(Task task);
+  // A client's: refused while the session is stalled, for the client to send again, rather than left to its deadline.
+  void EnqueueCommand(Task task);
   void Drive();
   void Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl::Status)> done);
-  // For what nobody waits for: tried again until the store takes it. Watchers are cut off meanwhile, so that clients
-  // see it.
+  // For what nobody waits for: tried again until the store takes it. Meanwhile the session is stalled.
   void CommitOwn(v1::SessionEvent event);
+  // Watchers and commands are refused with the store's reason until Unstall.
+  void Stall(const absl::Status& reason);
+  void Unstall();
   void Broadcast(const v1::WatchEvent& event);
 
   void Next();
@@ -91,7 +101,7 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   std::string tenant_;
   std::string session_id_;
   SessionState state_;
-  std::deque<Task> tasks_;
+  std::deque<Queued> tasks_;
   bool committing_ = false;
   bool preparing_ = false;
   bool closed_ = false;
@@ -101,6 +111,7 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   BootTime wait_end_{};
   std::optional<BootTime> logged_wait_end_;  // of the present call, as the log has it
   std::unique_ptr<Loop::Timer> commit_retry_;
+  std::optional<grpc::Status> stalled_;  // why
   std::vector<std::shared_ptr<Watcher>> watchers_;
 };
 

@@ -4,7 +4,10 @@
 #include <openssl/sha.h>
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "agent_service/host/log_row.h"
+#include "agent_service/host/store_refusal.h"
 #include "common/base/random_id.h"
 
 namespace holdfast::agent {
@@ -23,31 +26,53 @@ std::string IdOfKey(const std::string& tenant, const std::string& client_key) {
   return id;
 }
 
-}  // namespace
-
-SessionHost::SessionHost(SessionServices services) : services_(services), sweep_(services.loop.NewTimer()) {
-  LetIdleGo();
+// The store may read it later; what it calls damaged or not there stays so.
+bool MayPass(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsInternal(status);
 }
 
-void SessionHost::ResumeRunning(absl::AnyInvocable<void(absl::Status)> done) {
-  services_.store.ListRunning([this, done = std::move(done)](absl::StatusOr<std::vector<SessionRow>> rows) mutable {
-    if (!rows.ok()) return done(rows.status());
-    auto left = std::make_shared<size_t>(rows->size() + 1);
-    auto shared_done = std::make_shared<absl::AnyInvocable<void(absl::Status)>>(std::move(done));
-    const auto one_less = [left, shared_done] {
-      if (--*left == 0) (*shared_done)(absl::OkStatus());
-    };
-    if (!rows->empty()) spdlog::info("taking up {} running turns", rows->size());
-    for (const SessionRow& row : *rows) {
-      With(row.tenant, row.session_id,
-           [one_less, id = row.session_id](absl::StatusOr<std::shared_ptr<ActiveSession>> session) {
-             if (!session.ok())
-               spdlog::error("session {}: cannot be taken up: {}", id, std::string(session.status().message()));
-             one_less();
-           });
+std::string Words(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
+
+}  // namespace
+
+SessionHost::SessionHost(SessionServices services) : services_(services), sweep_(services.loop.NewTimer()) { Sweep(); }
+
+void SessionHost::ResumeRunning(absl::AnyInvocable<void()> done) {
+  resumed_ = std::move(done);
+  ListRunning();
+}
+
+void SessionHost::ListRunning() {
+  services_.store.ListRunning([this](absl::StatusOr<std::vector<SessionRow>> rows) {
+    if (closed_) return;
+    if (!rows.ok()) {
+      spdlog::error("running turns cannot be listed, trying again: {}", Words(rows.status()));
+      list_again_ = true;
+      return;
     }
+    if (!rows->empty()) spdlog::info("taking up {} running turns", rows->size());
+    auto left = std::make_shared<size_t>(rows->size() + 1);
+    const auto one_less = [this, left] {
+      if (--*left == 0) std::exchange(resumed_, nullptr)();
+    };
+    for (const SessionRow& row : *rows) TakeUp({row.tenant, row.session_id}, one_less);
     one_less();
   });
+}
+
+void SessionHost::TakeUp(const Key& key, absl::AnyInvocable<void()> tried) {
+  With(key.first, key.second,
+       [this, key, tried = std::move(tried)](absl::StatusOr<std::shared_ptr<ActiveSession>> session) mutable {
+         const bool again = !closed_ && !session.ok() && MayPass(session.status());
+         if (again && unread_.insert(key).second) {
+           spdlog::error("session {}: cannot be read, trying again: {}", key.second, Words(session.status()));
+           services_.observer.OnStalled(true);
+         } else if (!again && !session.ok()) {
+           spdlog::error("session {}: cannot be taken up: {}", key.second, Words(session.status()));
+         }
+         if (!again && unread_.erase(key) > 0) services_.observer.OnStalled(false);
+         tried();
+       });
 }
 
 void SessionHost::With(const std::string& tenant, const std::string& session_id, Use use) {
@@ -88,7 +113,19 @@ void SessionHost::With(const std::string& tenant, const std::string& session_id,
 
 void SessionHost::LetIdleGo() {
   std::erase_if(sessions_, [](const auto& entry) { return entry.second.loaded && entry.second.session->idle(); });
-  sweep_->ArmAt(services_.loop.Now() + kSweepInterval, [this] { LetIdleGo(); });
+}
+
+void SessionHost::TryAgain() {
+  if (std::exchange(list_again_, false)) ListRunning();
+  for (const Key& key : std::set(unread_)) {
+    if (!sessions_.contains(key)) TakeUp(key, [] {});
+  }
+}
+
+void SessionHost::Sweep() {
+  LetIdleGo();
+  TryAgain();
+  sweep_->ArmAt(services_.loop.Now() + kSweepInterval, [this] { Sweep(); });
 }
 
 void SessionHost::Create(const std::string& tenant, const v1::CreateSessionRequest& request, Reply<v1::Session> reply) {
@@ -119,7 +156,7 @@ void SessionHost::Create(const std::string& tenant, const v1::CreateSessionReque
   services_.store.Append(
       std::move(append), [this, tenant, id, session, reply = std::move(reply)](absl::StatusOr<int64_t> last) mutable {
         if (last.ok()) return reply(std::move(session));
-        if (last.status().code() != absl::StatusCode::kAborted) return reply(last.status());
+        if (last.status().code() != absl::StatusCode::kAborted) return reply(StoreRefusal(last.status()));
         // It is there already: made by the same key before.
         services_.store.GetSession(tenant, id, [reply = std::move(reply)](absl::StatusOr<SessionRow> made) mutable {
           v1::Session existing;
@@ -144,7 +181,7 @@ void SessionHost::Delete(const std::string& tenant, const std::string& session_i
                                            session->AbandonCall();
                                            session->Close({grpc::StatusCode::NOT_FOUND, "the session was deleted"});
                                          }
-                                         done(std::move(status));
+                                         done(StoreRefusal(status));
                                        });
        });
 }
@@ -152,6 +189,8 @@ void SessionHost::Delete(const std::string& tenant, const std::string& session_i
 void SessionHost::Close() {
   closed_ = true;
   sweep_->Disarm();
+  for (size_t i = 0; i < unread_.size(); ++i) services_.observer.OnStalled(false);
+  unread_.clear();
   for (auto& [key, entry] : sessions_)
     entry.session->Close({grpc::StatusCode::UNAVAILABLE, "agent_service is shutting down; try again"});
 }

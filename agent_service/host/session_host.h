@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,8 +21,9 @@ class SessionHost {
 
   explicit SessionHost(SessionServices services);
 
-  // Takes up every turn that was running when the store was last closed, or killed. `done` when all of them are loaded.
-  void ResumeRunning(absl::AnyInvocable<void(absl::Status)> done);
+  // Takes up every turn that was running when the store was last closed, or killed. `done` when each of them was tried
+  // once. What the store cannot read at present is tried again every second, and is stalled meanwhile. Once.
+  void ResumeRunning(absl::AnyInvocable<void()> done);
 
   // `use` gets the session, loaded, or NOT_FOUND and the store's errors. Afterwards it may be let go.
   void With(const std::string& tenant, const std::string& session_id,
@@ -44,11 +46,18 @@ class SessionHost {
     std::vector<Use> waiting;  // until it is loaded
   };
 
+  void ListRunning();
+  void TakeUp(const Key& key, absl::AnyInvocable<void()> tried);
+  void TryAgain();
+  void Sweep();
   void LetIdleGo();
 
   SessionServices services_;
   std::map<Key, Entry> sessions_;
   std::unique_ptr<Loop::Timer> sweep_;
+  absl::AnyInvocable<void()> resumed_;  // until each running turn was tried once
+  bool list_again_ = false;
+  std::set<Key> unread_;  // with a running turn, and the store could not read them
   bool closed_ = false;
 };
 

@@ -8,10 +8,12 @@ Metrics::Metrics()
                  .Name("holdfast_turns_total")
                  .Help("Turns that ended, by outcome.")
                  .Register(*registry_)),
-      active_(prometheus::BuildGauge()
-                  .Name("holdfast_sessions")
-                  .Help("Sessions in memory: those that run or are watched.")
-                  .Register(*registry_)
-                  .Add({{"state", "active"}})) {}
+      sessions_(
+          prometheus::BuildGauge()
+              .Name("holdfast_sessions")
+              .Help("Sessions in memory (active), and those of them that the store keeps from going on (stalled).")
+              .Register(*registry_)),
+      active_(sessions_.Add({{"state", "active"}})),
+      stalled_(sessions_.Add({{"state", "stalled"}})) {}
 
 }  // namespace holdfast::agent

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "agent_service/quota_client/quota_client.h"
+#include "agent_service/quota_client/rpcs_under_way.h"
 #include "common/base/loop.h"
 #include "holdfast/quota/v1/quota.grpc.pb.h"
 
@@ -14,8 +15,11 @@ namespace holdfast::agent {
 // quota_service over gRPC. gRPC's threads only post to the loop.
 class GrpcQuotaClient final : public QuotaClient {
  public:
-  // `credential`: our own bearer token; empty: none. `loop` outlives every RPC under way.
+  // `credential`: our own bearer token; empty: none.
   GrpcQuotaClient(Loop& loop, std::shared_ptr<grpc::Channel> channel, std::string credential);
+  // Cancels what is under way and waits until gRPC has let go of it: nothing is posted to the loop afterwards. The loop
+  // need not run. On no thread of gRPC's.
+  ~GrpcQuotaClient() override;
 
   std::unique_ptr<Stream> Generate(quota::v1::GenerateRequest request, Listener* listener) override;
   void CancelCall(const std::string& tenant, const std::string& call_id) override;
@@ -24,6 +28,7 @@ class GrpcQuotaClient final : public QuotaClient {
 
  private:
   Loop& loop_;
+  const std::shared_ptr<RpcsUnderWay> under_way_ = std::make_shared<RpcsUnderWay>();
   std::unique_ptr<quota::v1::QuotaService::Stub> stub_;
   std::string credential_;
 };

@@ -14,7 +14,12 @@ constexpr size_t kMostKey = 128;
 constexpr size_t kMostModel = 256;
 constexpr size_t kMostPath = 4096;
 constexpr int kMostSteps = 1000;
+constexpr size_t kMostEffort = 64;
 constexpr size_t kMostToolOutputBytes = 16 * 1024 * 1024;
+// What a turn brings is read back in one message, which gRPC bounds.
+constexpr size_t kMostTurnBytes = 16 * 1024 * 1024;
+constexpr int64_t kMostOutputTokens = 1'000'000'000;
+constexpr int64_t kMostWaitSeconds = 366 * 86'400;
 
 absl::Status Bad(const std::string& message) { return absl::InvalidArgumentError(message); }
 
@@ -40,8 +45,32 @@ absl::Status ValidateImage(const quota::v1::Image& image, const std::string& fie
 
 absl::Status ValidateInput(const quota::v1::Part& part, const std::string& field) {
   if (part.kind_case() == quota::v1::Part::KIND_NOT_SET) return Bad(field + ": is empty; set text or image");
+  if (part.has_text() && part.text().empty()) return Bad(field + ".text: is empty; say something, or leave it out");
   if (part.has_refusal()) return Bad(field + ".refusal: only a model refuses; send it as text");
   return part.has_image() ? ValidateImage(part.image(), field + ".image") : absl::OkStatus();
+}
+
+// As quota_service has it: a model that it would refuse is refused before it is in the log.
+absl::Status ValidateModel(const std::string& model) {
+  const bool plain = std::all_of(model.begin(), model.end(), [](unsigned char c) { return c > 0x20 && c != 0x7F; });
+  if (model.size() > kMostModel || !plain)
+    return Bad(fmt::format("model: must be at most {} bytes without white space", kMostModel));
+  return absl::OkStatus();
+}
+
+absl::Status ValidateToolName(const std::string& name, int index) {
+  const bool plain =
+      std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; });
+  if (name.empty() || name.size() > kMostId || !plain)
+    return Bad(fmt::format("tools[{}].name: must be 1 to {} characters of [A-Za-z0-9_-]", index, kMostId));
+  return absl::OkStatus();
+}
+
+absl::Status ValidateWait(const google::protobuf::Duration& wait) {
+  const bool whole = wait.nanos() >= 0 && wait.nanos() <= 999'999'999;
+  if (wait.seconds() < 0 || wait.seconds() > kMostWaitSeconds || !whole)
+    return Bad("max_wait: must not be negative, nor longer than 366 days; 0 must fit now");
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -67,7 +96,7 @@ absl::Status ValidateCursor(int64_t after_sequence) {
 
 absl::Status Validate(const v1::CreateSessionRequest& request) {
   if (request.client_key().size() > kMostKey) return Bad(fmt::format("client_key: must be at most {} bytes", kMostKey));
-  if (request.model().size() > kMostModel) return Bad(fmt::format("model: must be at most {} bytes", kMostModel));
+  if (absl::Status status = ValidateModel(request.model()); !status.ok()) return status;
   if (request.workspace().size() > kMostPath) return Bad(fmt::format("workspace: must be at most {} bytes", kMostPath));
   return absl::OkStatus();
 }
@@ -80,11 +109,22 @@ absl::Status Validate(const v1::SubmitTurnRequest& request) {
   for (int i = 0; i < request.input_size(); ++i) {
     if (absl::Status status = ValidateInput(request.input(i), fmt::format("input[{}]", i)); !status.ok()) return status;
   }
-  if (request.model().size() > kMostModel) return Bad(fmt::format("model: must be at most {} bytes", kMostModel));
-  if (request.has_max_wait() && (request.max_wait().seconds() < 0 || request.max_wait().nanos() < 0)) {
-    return Bad("max_wait: must not be negative");
+  for (int i = 0; i < request.tools_size(); ++i) {
+    if (absl::Status status = ValidateToolName(request.tools(i).name(), i); !status.ok()) return status;
   }
-  if (request.max_output_tokens() < 0) return Bad("max_output_tokens: must not be negative");
+  if (request.ByteSizeLong() > kMostTurnBytes) {
+    return Bad(fmt::format("input: must be at most {} bytes with instructions and tools; put the material into files",
+                           kMostTurnBytes));
+  }
+  if (absl::Status status = ValidateModel(request.model()); !status.ok()) return status;
+  if (request.has_max_wait()) {
+    if (absl::Status status = ValidateWait(request.max_wait()); !status.ok()) return status;
+  }
+  if (request.max_output_tokens() < 0 || request.max_output_tokens() > kMostOutputTokens) {
+    return Bad(fmt::format("max_output_tokens: must be from 0 (the provider's default) to {}", kMostOutputTokens));
+  }
+  if (request.reasoning_effort().size() > kMostEffort)
+    return Bad(fmt::format("reasoning_effort: must be at most {} bytes, for example medium", kMostEffort));
   if (request.max_steps() < 0 || request.max_steps() > kMostSteps)
     return Bad(fmt::format("max_steps: must be from 1 to {}, or 0 for the default", kMostSteps));
   return absl::OkStatus();
@@ -100,6 +140,8 @@ absl::Status Validate(const v1::SubmitToolResultRequest& request) {
 
 absl::Status Validate(const v1::CancelTurnRequest& request) {
   if (request.client_key().size() > kMostKey) return Bad(fmt::format("client_key: must be at most {} bytes", kMostKey));
+  if (request.turn_id().size() > kMostKey)
+    return Bad(fmt::format("turn_id: must be at most {} bytes; leave it out to cancel whichever runs", kMostKey));
   return absl::OkStatus();
 }
 

@@ -25,8 +25,9 @@ class GroupCommit {
  public:
   static constexpr size_t kMaxWrites = 512;
   static constexpr size_t kMaxBytes = size_t{8} << 20;
-  // How long a group waits for another process that holds the database's write lock.
-  static constexpr std::chrono::minutes kPatience{2};
+  // How long a group waits for another process that holds the database's write lock; short of the ten seconds after
+  // which callers give up, so that they learn why.
+  static constexpr std::chrono::seconds kPatience{4};
 
   struct Write {
     size_t bytes = 0;

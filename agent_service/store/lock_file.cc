@@ -11,12 +11,14 @@
 #include <system_error>
 #include <utility>
 
+#include "agent_service/store/store_files.h"
+
 namespace holdfast::agent {
 namespace {
 
 absl::Status Unusable(const std::string& path, int error) {
-  return absl::UnavailableError(
-      fmt::format("cannot lock {}: {}", path, std::error_code(error, std::generic_category()).message()));
+  return absl::UnavailableError(fmt::format(
+      "cannot lock {}: {}; {}", path, std::error_code(error, std::generic_category()).message(), RemedyFor(error)));
 }
 
 // 0 if the file says nothing of use.

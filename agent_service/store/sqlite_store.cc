@@ -16,8 +16,8 @@
 namespace holdfast::agent {
 namespace {
 
-constexpr std::chrono::seconds kBusyTimeout{10};
-constexpr std::chrono::minutes kOpenPatience{1};
+constexpr std::chrono::seconds kBusyTimeout{1};
+constexpr std::chrono::seconds kOpenPatience{10};
 
 // WAL with synchronous=FULL syncs the log at each commit (https://sqlite.org/pragma.html#pragma_synchronous). The log
 // is copied into the database every 1000 pages (SQLite's default) and cut to the size limit when it starts anew.

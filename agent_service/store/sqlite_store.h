@@ -14,7 +14,7 @@ namespace holdfast::agent {
 
 // Sessions in one SQLite file (WAL, synchronous=FULL), for one agent_service. One thread writes, many appends to a
 // commit; one reads, beside the writer and not behind it. People may look into the file with sqlite3 while this runs; a
-// writer among them (say a backup) delays appends, which are tried again for two minutes.
+// writer among them (say a backup) delays appends, which fail with UNAVAILABLE after some seconds.
 //
 // Beyond what store.h says: an append with an expected_sequence above 0 to a session that is not there is NOT_FOUND; a
 // request that no state could accept is INVALID_ARGUMENT and names the field; ListSessions returns at most 1000

@@ -15,8 +15,9 @@ namespace {
 namespace fs = std::filesystem;
 
 absl::Status Failed(const char* what, const fs::path& path, int error) {
-  return absl::UnavailableError(
-      fmt::format("cannot {} {}: {}", what, path.string(), std::error_code(error, std::generic_category()).message()));
+  return absl::UnavailableError(fmt::format("cannot {} {}: {}; {}", what, path.string(),
+                                            std::error_code(error, std::generic_category()).message(),
+                                            RemedyFor(error)));
 }
 
 // A new name survives a power cut only once its directory was synced.
@@ -31,6 +32,19 @@ absl::Status SyncDirectory(const fs::path& directory) {
 }
 
 }  // namespace
+
+const char* RemedyFor(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return "free some space there";
+    case EROFS:
+      return "its file system is read-only: mount it writable, or choose another store";
+    default:
+      return "check the owner and the mode of it and of its folder, or choose another store";
+  }
+}
 
 absl::StatusOr<std::string> ResolveDatabasePath(const std::string& path) {
   if (path.empty()) return absl::InvalidArgumentError("the store's path is empty: give one as sqlite:PATH");

@@ -7,6 +7,9 @@
 
 namespace holdfast::agent {
 
+// What the operator can do about this errno.
+const char* RemedyFor(int error);
+
 // The absolute path with symbolic links followed, so that one database has one lock file. INVALID_ARGUMENT for an empty
 // path.
 absl::StatusOr<std::string> ResolveDatabasePath(const std::string& path);

@@ -16,6 +16,8 @@ constexpr size_t kMostMessageBytes = 1024;
 constexpr size_t kMostViolations = 3;
 constexpr size_t kMostViolationBytes = 256;
 constexpr size_t kMostMetricBytes = 64;
+// Where an absl::Status keeps the details of the status that it came from.
+constexpr char kPayload[] = "type.googleapis.com/google.rpc.Status";
 
 std::string Text(std::string_view text, size_t max_bytes) {
   return std::string(TruncateUtf8(RepairUtf8(text.substr(0, 4 * max_bytes)), max_bytes));
@@ -27,7 +29,10 @@ grpc::Status ToGrpc(const absl::Status& status, const ErrorDetails& details) {
   if (status.ok()) return grpc::Status::OK;
   const auto code = static_cast<grpc::StatusCode>(status.code());
   const std::string message = Text({status.message().data(), status.message().size()}, kMostMessageBytes);
-  if (details.empty()) return {code, message};
+  if (details.empty()) {
+    const auto kept = status.GetPayload(kPayload);
+    return kept ? grpc::Status(code, message, std::string(*kept)) : grpc::Status(code, message);
+  }
 
   google::rpc::Status wire;
   wire.set_code(static_cast<int32_t>(code));
@@ -55,7 +60,9 @@ grpc::Status ToGrpc(const absl::Status& status, const ErrorDetails& details) {
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  absl::Status out(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  if (!status.error_details().empty()) out.SetPayload(kPayload, absl::Cord(status.error_details()));
+  return out;
 }
 
 ErrorDetails DetailsOf(const grpc::Status& status) {

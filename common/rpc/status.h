@@ -29,6 +29,7 @@ struct ErrorDetails {
 
 // Words are cut to what surely fits into trailers: 1 KiB, and 256 bytes for each word of at most three violations.
 grpc::Status ToGrpc(const absl::Status& status, const ErrorDetails& details = {});
+// Keeps the details: ToGrpc of it has them again.
 absl::Status FromGrpc(const grpc::Status& status);
 // Empty where there are none, or where they cannot be read. A delay is never negative.
 ErrorDetails DetailsOf(const grpc::Status& status);

@@ -130,7 +130,7 @@ grpc::ServerUnaryReactor* QuotaServiceImpl::GetHeadroom(grpc::CallbackServerCont
     auto tenant = authenticator_.TenantFor(BearerToken(*context), request->tenant());
     if (!tenant.ok()) return finish(ToGrpc(tenant.status()));
     if (absl::Status status = ValidateModelName(request->model()); !status.ok()) return finish(ToGrpc(status));
-    if (request->tokens() < 0) return finish({grpc::StatusCode::INVALID_ARGUMENT, "tokens: must not be negative"});
+    if (absl::Status status = ValidateTokens(request->tokens()); !status.ok()) return finish(ToGrpc(status));
     const std::string group = router_.Find(request->model()).routes.front().group;
     ledger_.GetHeadroom(group, request->tokens(), [this, group, response, finish](absl::StatusOr<Headroom> headroom) {
       if (!headroom.ok()) return finish(ToGrpc(headroom.status()));

@@ -10,7 +10,10 @@ namespace holdfast::quota {
 namespace {
 
 constexpr size_t kMostName = 256;
+constexpr size_t kMostEffort = 64;
 constexpr int64_t kMostOutputTokens = 1'000'000'000;
+constexpr int64_t kMostTokens = 1'000'000'000'000;
+constexpr int64_t kMostWaitSeconds = 366 * 86'400;
 
 absl::Status Bad(const std::string& message) { return absl::InvalidArgumentError(message); }
 
@@ -38,18 +41,30 @@ absl::Status ValidateModelName(const std::string& model) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateTokens(int64_t tokens) {
+  if (tokens < 0 || tokens > kMostTokens) return Bad(fmt::format("tokens: must be from 0 to {}", kMostTokens));
+  return absl::OkStatus();
+}
+
 absl::Status ValidateGenerate(const v1::GenerateRequest& request) {
   if (absl::Status status = ValidateCallId(request.call_id()); !status.ok()) return status;
   if (absl::Status status = ValidateModelName(request.model()); !status.ok()) return status;
-  if (request.after_event() < 0) return Bad("after_event: must not be negative");
-  if (request.session_id().size() > kMostName) return Bad("session_id: must be at most 256 bytes");
+  if (request.after_event() < 0) return Bad("after_event: must not be negative; 0 is the start");
+  if (request.after_incarnation().size() > kMostName)
+    return Bad("after_incarnation: must be at most 256 bytes; send it as the last event had it");
+  if (request.session_id().size() > kMostName)
+    return Bad("session_id: must be at most 256 bytes; leave it out to have the call_id instead");
   if (request.items().empty()) return Bad("items: at least one is required");
   if (request.max_output_tokens() < 0 || request.max_output_tokens() > kMostOutputTokens) {
     return Bad(fmt::format("max_output_tokens: must be from 0 (the provider's default) to {}", kMostOutputTokens));
   }
-  if (request.has_max_wait() && (request.max_wait().seconds() < 0 || request.max_wait().nanos() < 0)) {
-    return Bad("max_wait: must not be negative");
+  if (request.has_max_wait()) {
+    const auto& wait = request.max_wait();
+    if (wait.seconds() < 0 || wait.seconds() > kMostWaitSeconds || wait.nanos() < 0 || wait.nanos() > 999'999'999)
+      return Bad("max_wait: must not be negative, nor longer than 366 days; 0 must fit now");
   }
+  if (request.reasoning_effort().size() > kMostEffort)
+    return Bad(fmt::format("reasoning_effort: must be at most {} bytes, for example medium", kMostEffort));
   for (int i = 0; i < request.tools_size(); ++i) {
     const std::string& name = request.tools(i).name();
     if (name.empty() || name.size() > 64 || !All(name, InToolName)) {

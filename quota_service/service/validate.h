@@ -11,6 +11,7 @@ namespace holdfast::quota {
 absl::Status ValidateGenerate(const v1::GenerateRequest& request);
 absl::Status ValidateModelName(const std::string& model);
 absl::Status ValidateCallId(const std::string& call_id);
+absl::Status ValidateTokens(int64_t tokens);
 
 // SHA-256 of everything that makes the request this one: not call_id, tenant, cursor and max_wait.
 std::string RequestDigest(const v1::GenerateRequest& request);

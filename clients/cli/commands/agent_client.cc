@@ -54,7 +54,7 @@ grpc::Status AgentClient::Call(Method<Request, Response> method, const Request& 
       link->Holds();
       return status;
     }
-    if (!link->MayRetry()) return {grpc::StatusCode::UNAVAILABLE, status.error_message()};
+    if (!link->MayRetry(status)) return {grpc::StatusCode::UNAVAILABLE, status.error_message(), status.error_details()};
     if (interrupts_.WaitFor(link->outage().Pause())) return interrupted;
     link->observer().OnIdle();
   }

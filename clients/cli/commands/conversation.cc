@@ -32,8 +32,7 @@ int Conversation::Refuse(const grpc::Status& status) {
     return kExitInterrupted;
   }
   const int code = ExitCodeFor(status);
-  const std::string prefix = code == kExitUnreachable ? "agent_service unreachable: " : "";
-  reporter_.OnTrouble(status.error_code(), prefix + status.error_message());
+  reporter_.OnTrouble(status.error_code(), code == kExitUnreachable ? UnreachableText(status) : status.error_message());
   return code;
 }
 

@@ -67,7 +67,7 @@ void JsonReporter::OnTrouble(int code, const std::string& message) {
   Write("turn.failed", {{"error", ErrorJson(code, message)}, {"retry_after_seconds", nullptr}});
 }
 
-void JsonReporter::OnLinkLost() { screen_.Err(LinkLostLine(has_session_)); }
+void JsonReporter::OnLinkLost(const std::string& reason) { screen_.Err(LinkLostLine(reason, has_session_)); }
 
 void JsonReporter::OnLinkBack() { screen_.Err("agent_service is back"); }
 

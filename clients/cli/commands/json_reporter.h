@@ -23,15 +23,16 @@ class JsonReporter final : public TurnReporter {
   void OnTrouble(int code, const std::string& message) override;
   void Note(std::string_view text) override { screen_.Err(text); }
   bool Broken() const override { return screen_.out_failed(); }
-  void OnLinkLost() override;
+  void OnLinkLost(const std::string& reason) override;
   void OnLinkBack() override;
   void OnIdle() override {}
 
  private:
   void Show(const ItemBegun& change);
-  void Show(const TextGrown&) {}
-  void Show(const TextVoided&) {}
+  void Show(const TextGrown&) { wait_.Clear(); }
+  void Show(const TextVoided&) { wait_.Clear(); }
   void Show(const WaitAnnounced& change);
+  void Show(const WaitUnsure&) { wait_.Doubt(); }
   void Show(const CallRuns&) { wait_.Clear(); }
   void Show(const ItemDone& change);
   void Show(const ResultRecorded& change);

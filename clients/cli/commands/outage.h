@@ -21,6 +21,8 @@ class Outage {
   Step OnFailure(BootTime now);
   // True when the outage that ends here had been announced.
   bool OnSuccess();
+  // People were told of the present one.
+  bool announced() const { return announced_; }
   // What is left of the bound; all of it while the link holds.
   Duration Left(BootTime now) const;
   // Time to wait before the next attempt: 50 ms, doubling to 400 ms.

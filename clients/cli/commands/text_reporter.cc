@@ -45,9 +45,11 @@ void TextReporter::OnTrouble(int, const std::string& message) {
   screen_.Err(message);
 }
 
-void TextReporter::OnLinkLost() {
+void TextReporter::OnLinkLost(const std::string& reason) {
   link_lost_ = true;
-  if (!screen_.has_terminal()) screen_.Err(LinkLostLine(has_session_));
+  link_reason_ = reason;
+  // A line at the bottom may be too short for the server's words.
+  if (!screen_.has_terminal() || !reason.empty()) screen_.Err(LinkLostLine(reason, has_session_));
   OnIdle();
 }
 
@@ -60,7 +62,7 @@ void TextReporter::OnIdle() {
   if (!screen_.has_terminal()) return;
   const BootTime now = BootClock::now();
   if (link_lost_) {
-    screen_.Status(LinkLostLine(has_session_));
+    screen_.Status(LinkLostLine(link_reason_, has_session_));
   } else if (wait_.waiting()) {
     screen_.Status(WaitLine(wait_.wait(), wait_.SecondsLeft(now)));
   } else if (!streaming_) {
@@ -75,12 +77,14 @@ void TextReporter::Show(const ItemBegun& change) {
 }
 
 void TextReporter::Show(const TextGrown& change) {
+  wait_.Clear();
   if (answer_ != Answer::kStream || change.reasoning) return;
   streaming_ = true;
   screen_.Out(change.text);
 }
 
 void TextReporter::Show(const TextVoided& change) {
+  wait_.Clear();
   screen_.EndOutLine();
   streaming_ = false;
   screen_.ErrDim(change.cause.empty() ? "the answer broke off · it starts again"
@@ -93,6 +97,8 @@ void TextReporter::Show(const WaitAnnounced& change) {
   if (news && !screen_.has_terminal()) screen_.Err(WaitLine(change.wait, wait_.SecondsLeft(now)));
   OnIdle();
 }
+
+void TextReporter::Show(const WaitUnsure&) { wait_.Doubt(); }
 
 void TextReporter::Show(const CallRuns&) { wait_.Clear(); }
 

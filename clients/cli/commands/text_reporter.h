@@ -24,7 +24,7 @@ class TextReporter final : public TurnReporter {
   void OnTrouble(int code, const std::string& message) override;
   void Note(std::string_view text) override { screen_.Err(text); }
   bool Broken() const override { return screen_.out_failed(); }
-  void OnLinkLost() override;
+  void OnLinkLost(const std::string& reason) override;
   void OnLinkBack() override;
   void OnIdle() override;
 
@@ -33,6 +33,7 @@ class TextReporter final : public TurnReporter {
   void Show(const TextGrown& change);
   void Show(const TextVoided& change);
   void Show(const WaitAnnounced& change);
+  void Show(const WaitUnsure& change);
   void Show(const CallRuns& change);
   void Show(const ItemDone& change);
   void Show(const ResultRecorded& change);
@@ -45,6 +46,7 @@ class TextReporter final : public TurnReporter {
   BootTime started_ = BootClock::now();
   bool has_session_ = false;
   bool link_lost_ = false;
+  std::string link_reason_;
   bool streaming_ = false;  // the line on standard output is not complete
 };
 

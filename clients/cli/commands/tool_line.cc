@@ -5,11 +5,14 @@
 
 #include <variant>
 
+#include "clients/cli/terminal/sanitize.h"
 #include "clients/cli/tools/patch_diff.h"
 #include "clients/cli/tools/tool_request.h"
 
 namespace holdfast::cli {
 namespace {
+
+constexpr size_t kMaxReason = 400;
 
 struct Describe {
   std::string operator()(const ShellArguments& arguments) const { return arguments.command; }
@@ -25,9 +28,10 @@ std::string ToolLine(const quota::v1::ToolCall& call) {
   return fmt::format("{}: {}", call.name(), request.ok() ? std::visit(Describe{}, *request) : call.arguments());
 }
 
-std::string_view LinkLostLine(bool has_session) {
-  return has_session ? "agent_service unreachable · reconnecting · session saved"
-                     : "agent_service unreachable · reconnecting";
+std::string LinkLostLine(const std::string& reason, bool has_session) {
+  const std::string saved = has_session ? " · session saved" : "";
+  if (reason.empty()) return "agent_service unreachable · reconnecting" + saved;
+  return fmt::format("agent_service cannot go on · trying again{}: {}", saved, SanitizeLine(reason, kMaxReason));
 }
 
 }  // namespace holdfast::cli

@@ -50,7 +50,7 @@ TurnResult TurnRunner::Run(const agent::v1::SubmitTurnRequest& request) {
           "session {0} is busy with another turn; watch it, or cancel it with Ctrl-C, in: holdfast chat --session {0}",
           request.session_id());
     } else if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
-      message = "agent_service unreachable: " + message;
+      message = UnreachableText(status);
     }
     return Failed(End::kRefused, status, message);
   }
@@ -129,7 +129,7 @@ bool TurnRunner::RunTool(const std::string& session_id, const quota::v1::ToolCal
   const grpc::Status status = client_.SubmitToolResult(request, &response, &link);
   if (status.ok() || interrupts_.pending()) return true;
   if (IsLinkFailure(status)) {
-    *result = Failed(End::kLost, status, "agent_service unreachable: " + status.error_message());
+    *result = Failed(End::kLost, status, UnreachableText(status));
   } else {
     client_.CancelTurn(cancel);
     *result = Failed(End::kEnded, status,
@@ -145,10 +145,10 @@ bool TurnRunner::Mend(const grpc::Status& status, TurnView& view, Link& link, Tu
     *result = Failed(End::kLost, status, "watching the turn failed: " + status.error_message());
     return false;
   }
-  if (!link.MayRetry()) {
+  if (!link.MayRetry(status)) {
     const std::string message = status.ok() ? "the stream ends at once" : status.error_message();
-    *result = Failed(End::kLost, grpc::Status(grpc::StatusCode::UNAVAILABLE, message),
-                     "agent_service unreachable: " + message);
+    const grpc::Status lost(grpc::StatusCode::UNAVAILABLE, message, status.error_details());
+    *result = Failed(End::kLost, lost, UnreachableText(lost));
     return false;
   }
   interrupts_.WaitFor(link.outage().Pause());

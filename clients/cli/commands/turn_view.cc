@@ -36,7 +36,8 @@ std::vector<TurnChange> TurnView::Fold(const WatchEvent& event) {
       return {CallRuns{}};
     case WatchEvent::kCaughtUp:
       caught_up_ = true;
-      return {};
+      // If a call waits, it is said next.
+      return {WaitUnsure{}};
     default:
       return {};
   }
@@ -47,10 +48,6 @@ std::vector<TurnChange> TurnView::FoldDurable(const SessionEvent& event) {
     case SessionEvent::kModelCallStarted:
       if (event.model_call_started().turn_id() == turn_id_) ForgetText();
       return {};
-    case SessionEvent::kWaitNoted:
-      // A replayed one is history; what is waited for now follows `caught_up`.
-      if (event.wait_noted().turn_id() != turn_id_ || !caught_up_) return {};
-      return {WaitAnnounced{event.wait_noted().wait()}};
     case SessionEvent::kModelAnswered:
       if (event.model_answered().turn_id() != turn_id_) return {};
       return FoldAnswer(event.model_answered());

@@ -33,6 +33,8 @@ struct TextVoided {
 struct WaitAnnounced {
   quota::v1::Wait wait;
 };
+// What was announced may be over; if it is not, it is announced again.
+struct WaitUnsure {};
 struct CallRuns {};
 struct ItemDone {
   std::string id;
@@ -54,8 +56,8 @@ struct TurnBroke {
   agent::v1::TurnFailed failure;
 };
 
-using TurnChange = std::variant<ItemBegun, TextGrown, TextVoided, WaitAnnounced, CallRuns, ItemDone, ResultRecorded,
-                                TurnDone, TurnBroke>;
+using TurnChange = std::variant<ItemBegun, TextGrown, TextVoided, WaitAnnounced, WaitUnsure, CallRuns, ItemDone,
+                                ResultRecorded, TurnDone, TurnBroke>;
 
 // The text parts of a message, joined; a refusal's words count as text.
 std::string TextOf(const quota::v1::Message& message);

@@ -11,7 +11,7 @@ constexpr double kLongestWait = 10 * 366 * 86400.0;  // a hostile server's "seco
 }  // namespace
 
 bool WaitLog::Note(const quota::v1::Wait& wait, BootTime now) {
-  const bool fresh = !wait_.has_value();
+  const bool fresh = !wait_.has_value() && !std::exchange(doubted_, false);
   wait_ = wait;
   end_ = now + FromSeconds(std::clamp(wait.seconds(), 0.0, kLongestWait));
   if (!fresh) {
@@ -27,7 +27,10 @@ bool WaitLog::Note(const quota::v1::Wait& wait, BootTime now) {
   return true;
 }
 
-void WaitLog::Clear() { wait_.reset(); }
+void WaitLog::Clear() {
+  wait_.reset();
+  doubted_ = false;
+}
 
 double WaitLog::SecondsLeft(BootTime now) const { return wait_ ? std::max(0.0, ToSeconds(end_ - now)) : 0; }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include "common/base/clock.h"
 #include "holdfast/quota/v1/model.pb.h"
@@ -14,7 +15,10 @@ class WaitLog {
   // True when the wait is new, or when its reason, its position, or its end (by more than a second and a tenth of what
   // is left) changed since the last line and that was at least a second ago.
   bool Note(const quota::v1::Wait& wait, BootTime now);
+  // It is over.
   void Clear();
+  // It may be over: none is shown until one is noted, and no line is due for the same one again.
+  void Doubt() { doubted_ = std::exchange(wait_, std::nullopt).has_value() || doubted_; }
 
   bool waiting() const { return wait_.has_value(); }
   // Only while waiting.
@@ -24,6 +28,7 @@ class WaitLog {
 
  private:
   std::optional<quota::v1::Wait> wait_;
+  bool doubted_ = false;
   BootTime end_;
   quota::v1::Wait told_;
   BootTime told_end_;

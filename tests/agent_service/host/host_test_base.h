@@ -41,7 +41,9 @@ using CancelAnswer = Answer<absl::StatusOr<v1::CancelTurnResponse>>;
 class CountingObserver final : public SessionObserver {
  public:
   void OnTurnEnded(const std::string& outcome) override { outcomes.push_back(outcome); }
+  void OnStalled(bool now_stalled) override { stalled += now_stalled ? 1 : -1; }
   std::vector<std::string> outcomes;
+  int stalled = 0;
 };
 
 // A SessionHost over a store in memory and a scripted quota_service, in simulated time. Everything of tenant "team".
@@ -96,6 +98,7 @@ class HostTest : public testing::Test {
   FakeQuotaClient quota_;
   CountingObserver observer_;
   std::unique_ptr<SessionHost> host_;
+  bool resumed_ = false;  // ResumeRunning is done
 };
 
 std::string Describe(const v1::SessionEvent& event);

@@ -1,4 +1,6 @@
 #include "agent_service/host/log_row.h"
+#include "common/rpc/status.h"
+#include "tests/agent_service/host/forwarding_store.h"
 #include "tests/agent_service/host/host_test_base.h"
 #include "tests/agent_service/session/event_samples.h"
 
@@ -7,6 +9,7 @@ namespace {
 
 using std::chrono::seconds;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -45,18 +48,123 @@ TEST_F(HostStoreFailure, AnAnswerIsTriedAgainUntilItIsCommittedOnce) {
   EXPECT_THAT(quota_.requests(), SizeIs(1));
 }
 
-TEST_F(HostStoreFailure, WhatIsAskedMeanwhileComesAfterTheAnswer) {
+TEST_F(HostStoreFailure, WhatIsAskedMeanwhileIsRefusedWithTheReasonAndTheTurnGoesOnByItself) {
   const std::string id = CreateSession();
   Submit(id);
-  store_.FailNextAppends(2, kDiskFull);
+  store_.FailNextAppends(3, kDiskFull);
   AnswerCall({Asked("c1")});
+  EXPECT_EQ(observer_.stalled, 1);
   const ResultAnswer result = SubmitResult(id, "c1");
-  const TurnAnswer busy = Submit(id, Turn("k2"));
-  EXPECT_FALSE(result.has_value());
-  loop_.Advance(seconds(3));
-  EXPECT_TRUE((*result)->accepted());
-  EXPECT_TRUE(absl::IsAborted(busy->status()));
+  const TurnAnswer turn = Submit(id, Turn("k2"));
+  const CancelAnswer cancel = Cancel(id);
+  for (const absl::Status& status : {result->status(), turn->status(), cancel->status()}) {
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("disk full"));
+    EXPECT_TRUE(DetailsOf(ToGrpc(status)).retry_delay) << "how clients tell it from a service that is away";
+  }
+  loop_.Advance(seconds(4));
+  EXPECT_EQ(observer_.stalled, 0);
+  EXPECT_TRUE((*SubmitResult(id, "c1"))->accepted());
   EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "result c1", "call 2"));
+}
+
+TEST_F(HostStoreFailure, WhatWasAskedJustBeforeIsRefusedTooAndNotLeftToItsDeadline) {
+  const std::string id = CreateSession();
+  Submit(id);
+  store_.HoldAppends();
+  FakeQuotaClient::Script script = AnswerOf({Asked("c1")});
+  for (auto& event : script.events) quota_.Send(std::move(event));
+  quota_.End(*script.end);
+  loop_.RunUntilIdle();
+  const TurnAnswer turn = Submit(id, Turn("k2"));
+  EXPECT_FALSE(turn.has_value());
+  store_.FailNextAppends(1, kDiskFull);
+  store_.ReleaseAppends();
+  loop_.RunUntilIdle();
+  ASSERT_TRUE(turn.has_value());
+  EXPECT_TRUE(absl::IsUnavailable(turn->status())) << turn->status();
+}
+
+TEST_F(HostStoreFailure, ClosingOrDeletingEndsTheStall) {
+  const std::string id = CreateSession();
+  Submit(id);
+  store_.FailNextAppends(1, kDiskFull);
+  AnswerCall({Said("hi")});
+  EXPECT_EQ(observer_.stalled, 1);
+  EXPECT_TRUE(Delete(id)->ok());
+  EXPECT_EQ(observer_.stalled, 0);
+
+  const std::string other = CreateSession();
+  Submit(other);
+  store_.FailNextAppends(1, kDiskFull);
+  AnswerCall({Said("hi")});
+  EXPECT_EQ(observer_.stalled, 1);
+  host_->Close();
+  EXPECT_EQ(observer_.stalled, 0);
+}
+
+// Reads fail until it is told otherwise.
+class UnreadableStore final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+
+  void ListRunning(Callback<std::vector<SessionRow>> done) override {
+    if (lists_fail-- > 0) return done(failure);
+    ForwardingStore::ListRunning(std::move(done));
+  }
+  void Read(std::string tenant, std::string session_id, int64_t after_sequence, int limit,
+            Callback<std::vector<LogRow>> done) override {
+    if (reads_fail-- > 0) return done(failure);
+    ForwardingStore::Read(std::move(tenant), std::move(session_id), after_sequence, limit, std::move(done));
+  }
+
+  absl::Status failure = absl::UnavailableError("disk I/O error");
+  int lists_fail = 0;
+  int reads_fail = 0;
+};
+
+TEST_F(HostStoreFailure, ARunningTurnThatCannotBeReadAtStartIsTakenUpWhenItCan) {
+  const std::string id = CreateSession();
+  Submit(id);
+  UnreadableStore store(store_);
+  store.reads_fail = 3;
+  Restart(&store);
+  EXPECT_TRUE(resumed_);
+  EXPECT_EQ(observer_.stalled, 1);
+  EXPECT_THAT(quota_.requests(), SizeIs(1)) << "of before the restart";
+  loop_.Advance(seconds(5));
+  EXPECT_EQ(observer_.stalled, 0);
+  ASSERT_THAT(quota_.requests(), SizeIs(2));
+  AnswerCall({Said("hi")});
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "completed"));
+  Stop();
+}
+
+TEST_F(HostStoreFailure, RunningTurnsThatCannotBeListedAtStartAreTakenUpWhenTheyCan) {
+  const std::string id = CreateSession();
+  Submit(id);
+  UnreadableStore store(store_);
+  store.lists_fail = 3;
+  Restart(&store);
+  EXPECT_FALSE(resumed_);
+  loop_.Advance(seconds(5));
+  EXPECT_TRUE(resumed_);
+  EXPECT_THAT(quota_.requests(), SizeIs(2));
+  Stop();
+}
+
+TEST_F(HostStoreFailure, ADamagedSessionIsNotTriedForEver) {
+  const std::string id = CreateSession();
+  Submit(id);
+  UnreadableStore store(store_);
+  store.failure = absl::DataLossError("damaged");
+  store.reads_fail = 1;
+  Restart(&store);
+  EXPECT_TRUE(resumed_);
+  EXPECT_EQ(observer_.stalled, 0);
+  loop_.Advance(seconds(5));
+  EXPECT_THAT(quota_.requests(), SizeIs(1));
+  Stop();
 }
 
 TEST_F(HostStoreFailure, OfASubmittedTurnReachesTheCallerAndLeavesTheSessionIdle) {

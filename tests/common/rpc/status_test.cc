@@ -88,6 +88,15 @@ TEST(StatusConversion, KeepsEveryCodeBothWays) {
   EXPECT_TRUE(FromGrpc(grpc::Status::OK).ok());
 }
 
+TEST(StatusConversion, KeepsTheDetailsThereAndBack) {
+  ErrorDetails details;
+  details.retry_delay = std::chrono::seconds(1);
+  const grpc::Status over = ToGrpc(absl::UnavailableError("later"), details);
+  const grpc::Status again = ToGrpc(FromGrpc(over));
+  EXPECT_EQ(again.error_message(), "later");
+  EXPECT_EQ(DetailsOf(again).retry_delay, std::chrono::seconds(1));
+}
+
 TEST(StatusConversion, RepairsWordsThatAreNoUtf8) {
   ErrorDetails details;
   details.violations = {{"\xFF", "d\xC3", "m\x80", 0}};

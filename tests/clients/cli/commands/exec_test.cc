@@ -3,6 +3,7 @@
 #include <csignal>
 #include <sstream>
 
+#include "common/rpc/status.h"
 #include "tests/clients/cli/commands/cli_test.h"
 
 namespace holdfast::cli {
@@ -225,6 +226,58 @@ TEST_F(ExecTest, AServiceThatStaysAwayIs69AfterAWhile) {
   EXPECT_EQ(cli.ExitCode(), 69);
   EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(4900));
   EXPECT_THAT(cli.err(), HasSubstr("agent_service unreachable · reconnecting\n"));
+}
+
+// As agent_service says it while its store takes nothing.
+grpc::Status CannotWrite() {
+  ErrorDetails details;
+  details.retry_delay = std::chrono::seconds(1);
+  return ToGrpc(absl::UnavailableError("the session's log cannot be written: no space left for /x/sessions.db"),
+                details);
+}
+
+TEST_F(ExecTest, SaysWhyTheServiceCannotGoOnAndGoesOnWithIt) {
+  agent_.FailNext("Watch", CannotWrite(), 1'000'000);
+  agent_.Play(AnswerAndComplete);
+  CliProcess cli({"exec", "p"}, Plain());
+  EXPECT_TRUE(
+      cli.SeesErr("agent_service cannot go on · trying again · session saved: the session's log cannot be written: no "
+                  "space left for /x/sessions.db\n"));
+  agent_.FailNext("Watch", grpc::Status::OK, 0);
+  EXPECT_EQ(cli.ExitCode(), 0) << cli.err();
+  EXPECT_EQ(cli.out(), "The answer.\n");
+  EXPECT_THAT(cli.err(), HasSubstr("agent_service is back"));
+  EXPECT_THAT(cli.err(), Not(HasSubstr("unreachable")));
+}
+
+TEST_F(ExecTest, AServiceThatCannotGoOnForLongIs69WithItsReason) {
+  agent_.FailNext("SubmitTurn", CannotWrite(), 1'000'000);
+  CliProcess cli({"exec", "p", "--json"}, Plain());
+  EXPECT_EQ(cli.ExitCode(), 69);
+  EXPECT_THAT(cli.err(), HasSubstr("agent_service cannot go on · trying again · session saved: "));
+  EXPECT_THAT(cli.out(), HasSubstr("agent_service cannot go on: the session's log cannot be written: no space left"));
+}
+
+TEST_F(ExecTest, AWaitThatEndedDuringABrokenLinkIsNotShownAfterIt) {
+  agent_.Play([](ScriptedTurn& turn) {
+    turn.agent().AwaitWatches(1);
+    turn.Wait(RateLimit(1000));
+    turn.AwaitCancel();
+  });
+  CliProcess cli({"exec", "p"}, Terminal());
+  EXPECT_TRUE(cli.SeesOut("rate limited"));
+  agent_.BreakWatches();
+  const auto shows_work = [&] {
+    const std::string out = cli.out();
+    const size_t working = out.rfind("working · ");
+    return working != std::string::npos && working > out.rfind("rate limited");
+  };
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!shows_work() && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(shows_work()) << cli.out();
+  cli.Signal(SIGINT);
+  EXPECT_EQ(cli.ExitCode(), 130);
 }
 
 TEST_F(ExecTest, CommandsAreSentAgainWithTheirKeys) {

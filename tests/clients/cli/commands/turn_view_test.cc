@@ -189,15 +189,28 @@ TEST(TurnView, ItemsWithoutAnIdKeepTheOneOfTheirDeltas) {
   EXPECT_EQ(Only<ItemDone>(changes).rest, " there");
 }
 
-TEST(TurnView, AReplayedWaitIsHistory) {
+// It may be written after the wait is over.
+TEST(TurnView, AWaitInTheLogIsHistory) {
   TurnView view(kTurn, 0);
   WatchEvent noted = Durable(1);
   noted.mutable_event()->mutable_wait_noted()->set_turn_id(kTurn);
   EXPECT_THAT(view.Fold(noted), IsEmpty());
   view.Fold(CaughtUp());
   noted.mutable_event()->set_sequence(2);
-  noted.mutable_event()->mutable_wait_noted()->mutable_wait()->set_limit(7);
-  EXPECT_EQ(Only<WaitAnnounced>(view.Fold(noted)).wait.limit(), 7);
+  EXPECT_THAT(view.Fold(noted), IsEmpty());
+  WatchEvent now;
+  now.mutable_wait()->set_limit(7);
+  EXPECT_EQ(Only<WaitAnnounced>(view.Fold(now)).wait.limit(), 7);
+}
+
+TEST(TurnView, AfterABrokenStreamAWaitMayBeOver) {
+  TurnView view(kTurn, 0);
+  view.Fold(CaughtUp());
+  WatchEvent now;
+  now.mutable_wait()->set_limit(7);
+  view.Fold(now);
+  view.OnStreamBroken();
+  Only<WaitUnsure>(view.Fold(CaughtUp()));
 }
 
 TEST(TurnView, AFailureEndsTheTurn) {

@@ -28,6 +28,26 @@ TEST(WaitLog, TellsANewWait) {
   EXPECT_TRUE(log.Note(Wait(10), kStart));
 }
 
+TEST(WaitLog, InDoubtShowsNothingAndIsQuietAboutTheSameOne) {
+  WaitLog log;
+  log.Note(Wait(10), kStart);
+  log.Doubt();
+  EXPECT_FALSE(log.waiting());
+  EXPECT_FALSE(log.Note(Wait(8), kStart + seconds(2)));
+  EXPECT_TRUE(log.waiting());
+  log.Doubt();
+  EXPECT_TRUE(log.Note(Wait(60), kStart + seconds(4)));
+  log.Doubt();
+  log.Clear();
+  EXPECT_TRUE(log.Note(Wait(57), kStart + seconds(7))) << "it was over, so this is another";
+}
+
+TEST(WaitLog, InDoubtAboutNothingTheFirstIsNews) {
+  WaitLog log;
+  log.Doubt();
+  EXPECT_TRUE(log.Note(Wait(10), kStart));
+}
+
 TEST(WaitLog, KeepsQuietAboutACountdown) {
   WaitLog log;
   log.Note(Wait(30), kStart);

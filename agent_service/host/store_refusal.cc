@@ -1,0 +1,14 @@
+#include "agent_service/host/store_refusal.h"
+
+#include "common/rpc/status.h"
+
+namespace holdfast::agent {
+
+absl::Status StoreRefusal(const absl::Status& status, Duration retry) {
+  if (!absl::IsUnavailable(status)) return status;
+  ErrorDetails details;
+  details.retry_delay = retry;
+  return FromGrpc(ToGrpc(status, details));
+}
+
+}  // namespace holdfast::agent

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "common/base/clock.h"
+
+namespace holdfast::agent {
+
+// What a client is told when the store did not take something: where that may pass, the time after which to try again
+// goes with it. By that clients tell it from a service that is not there.
+absl::Status StoreRefusal(const absl::Status& status, Duration retry = std::chrono::seconds(1));
+
+}  // namespace holdfast::agent
