@@ -2,11 +2,13 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <optional>
 #include <string>
 
 #include "agent_service/config/config.h"
 #include "agent_service/server.h"
+#include "common/base/standard_streams.h"
 #include "common/base/version.h"
 #include "common/config/address_flag.h"
 #include "common/log/log.h"
@@ -24,6 +26,7 @@ void PrintReference() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  holdfast::HoldStandardStreams();
   const std::string untraced = holdfast::RestrictGrpcTrace();
   CLI::App app("agent_service: sessions that outlive every limit and every crash", "agent_service");
   app.set_version_flag("--version", std::string("agent_service ") + holdfast::kVersion);
@@ -63,6 +66,8 @@ int main(int argc, char** argv) {
     return 0;
   }
 
+  // A limit on the size of files (ulimit -f) is a full disk to the store, and not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
   holdfast::InitLog("agent_service");
   if (!untraced.empty()) spdlog::warn("GRPC_TRACE: these would print credentials and are left out: {}", untraced);
   using holdfast::agent::AgentServer;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/base/core_dump.h"
+#include "common/base/standard_streams.h"
 #include "common/base/version.h"
 #include "common/config/address_flag.h"
 #include "common/log/log.h"
@@ -25,6 +26,7 @@ void PrintReference() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  holdfast::HoldStandardStreams();
   holdfast::ForbidCoreDumps();
   const std::string untraced = holdfast::RestrictGrpcTrace();
   CLI::App app("quota_service: the one owner of upstream keys, limits and connections", "quota_service");

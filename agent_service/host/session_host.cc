@@ -105,7 +105,7 @@ void SessionHost::With(const std::string& tenant, const std::string& session_id,
       if (status.ok()) {
         one(session);
       } else {
-        one(status);
+        one(StoreRefusal(status));
       }
     }
   });

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent_service/host/log_row.h"
+#include "agent_service/host/store_refusal.h"
 #include "common/rpc/status.h"
 
 namespace holdfast::agent {
@@ -45,7 +46,7 @@ void Watcher::ReadOn() {
                 if (self == nullptr) return;
                 self->reading_ = false;
                 if (self->stream_ == nullptr) return;
-                if (!rows.ok()) return self->End(ToGrpc(rows.status()));
+                if (!rows.ok()) return self->End(ToGrpc(StoreRefusal(rows.status())));
                 for (const LogRow& row : *rows) {
                   auto event = EventOfRow(row);
                   if (!event.ok()) return self->End(ToGrpc(event.status()));

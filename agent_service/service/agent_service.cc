@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent_service/host/log_row.h"
+#include "agent_service/host/store_refusal.h"
 #include "agent_service/service/validate.h"
 #include "common/rpc/server.h"
 #include "common/rpc/status.h"
@@ -73,14 +74,14 @@ grpc::ServerUnaryReactor* AgentServiceImpl::GetSession(grpc::CallbackServerConte
     if (!status.ok()) return finish(ToGrpc(status));
     store_.GetSession(
         tenant, request->session_id(), [this, tenant, request, response, finish](absl::StatusOr<SessionRow> row) {
-          if (!row.ok()) return finish(ToGrpc(row.status()));
+          if (!row.ok()) return finish(ToGrpc(StoreRefusal(row.status())));
           if (!response->mutable_session()->ParseFromString(row->summary)) {
             return finish({grpc::StatusCode::DATA_LOSS, "the session's summary is damaged"});
           }
           const int page = request->page_size() == 0 ? kDefaultPage : request->page_size();
           store_.Read(tenant, request->session_id(), request->after_sequence(), page,
                       [response, finish, last = row->last_sequence](absl::StatusOr<std::vector<LogRow>> rows) {
-                        if (!rows.ok()) return finish(ToGrpc(rows.status()));
+                        if (!rows.ok()) return finish(ToGrpc(StoreRefusal(rows.status())));
                         for (const LogRow& event_row : *rows) {
                           auto event = EventOfRow(event_row);
                           if (!event.ok()) return finish(ToGrpc(event.status()));
@@ -100,7 +101,7 @@ grpc::ServerUnaryReactor* AgentServiceImpl::ListSessions(grpc::CallbackServerCon
     if (absl::Status status = ValidatePageSize(request->page_size()); !status.ok()) return finish(ToGrpc(status));
     const int page = request->page_size() == 0 ? kDefaultPage : request->page_size();
     store_.ListSessions(tenant, page, request->page_token(), [response, finish](absl::StatusOr<SessionPage> sessions) {
-      if (!sessions.ok()) return finish(ToGrpc(sessions.status()));
+      if (!sessions.ok()) return finish(ToGrpc(StoreRefusal(sessions.status())));
       for (const SessionRow& row : sessions->sessions) {
         if (!response->add_sessions()->ParseFromString(row.summary)) {
           return finish({grpc::StatusCode::DATA_LOSS, "the summary of session " + row.session_id + " is damaged"});

@@ -47,7 +47,7 @@ std::string EncodePageToken(std::string_view tenant, const PagePosition& positio
 
 absl::StatusOr<PagePosition> DecodePageToken(std::string_view tenant, std::string_view token) {
   const absl::Status invalid = absl::InvalidArgumentError(
-      "page_token is not one that an earlier page of this list returned: start again with an empty page_token");
+      "page_token: is not one that an earlier page of this list returned; leave it out to begin again");
   std::string bytes;
   if (!absl::WebSafeBase64Unescape({token.data(), token.size()}, &bytes)) return invalid;
   if (bytes.size() <= kHeaderBytes) return invalid;

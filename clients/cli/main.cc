@@ -8,6 +8,7 @@
 #include "clients/cli/commands/exec.h"
 #include "clients/cli/commands/quota.h"
 #include "clients/cli/commands/sessions.h"
+#include "common/base/standard_streams.h"
 #include "common/rpc/grpc_trace.h"
 
 namespace holdfast::cli {
@@ -24,6 +25,7 @@ struct Dispatch {
 };
 
 int Main(int argc, char** argv) {
+  HoldStandardStreams();
   if (const std::string untraced = RestrictGrpcTrace(); !untraced.empty())
     std::cerr << "GRPC_TRACE: these would print credentials and are left out: " << untraced << "\n";
   const std::variant<CommandLine, int> parsed = ParseCommandLine(argc, argv, std::cout, std::cerr);

@@ -35,6 +35,7 @@ class Pair {
   void StartQuota();
   Process& agent() { return *agent_; }
   Process& quota() { return *quota_; }
+  const std::string& agent_grpc() const { return agent_grpc_; }
   std::string agent_log() const { return agent_->err(); }
   std::string quota_log() const { return quota_->err(); }
 

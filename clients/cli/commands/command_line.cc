@@ -112,7 +112,12 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* arg
   AddTurnOptions(*exec_app, exec.turn, exec_raw);
   exec_app->add_flag("--last", exec.turn.last, "Continue this workspace's newest session")->excludes("--session");
   exec_app->add_flag("--json", exec.json, "Print events as JSON lines");
-  exec_app->add_option("-o,--output", exec.output_file, "Write the final answer to this file, too");
+  exec_app->add_option("-o,--output", exec.output_file, "Write the final answer to this file, too")
+      ->check(CLI::Validator(
+          [](std::string& path) {
+            return path.empty() ? std::string("-o: must not be empty; name a file") : std::string();
+          },
+          ""));
 
   ChatCommand chat;
   RawTurn chat_raw;

@@ -69,6 +69,13 @@ void SayHowToResume(TurnReporter& reporter, const TurnResult& result, const std:
   }
 }
 
+// Whoever read standard output and left knows; a full disk does not.
+int OutputLost(TurnReporter& reporter, const Screen& screen, const std::string& session_id) {
+  if (screen.out_error() != EPIPE)
+    reporter.Note(fmt::format("the session keeps the answer; holdfast sessions show {} prints it", session_id));
+  return kExitFailed;
+}
+
 }  // namespace
 
 int RunExec(const Context& context, const ExecCommand& command) {
@@ -107,7 +114,7 @@ int RunExec(const Context& context, const ExecCommand& command) {
   if (const int code = conversation.Open(); code != kExitDone) return code;
   const TurnResult result = conversation.Say(prompt);
   screen.ClearStatus();
-  if (screen.out_failed()) return kExitFailed;
+  if (screen.out_failed()) return OutputLost(*reporter, screen, conversation.session_id());
   SayHowToResume(*reporter, result, conversation.session_id());
   if (result.exit_code != kExitDone) return result.exit_code;
 
@@ -116,7 +123,7 @@ int RunExec(const Context& context, const ExecCommand& command) {
     screen.Err(fmt::format("-o {}: {}", command.output_file, std::strerror(errno)));
     return kExitFailed;
   }
-  return screen.out_failed() ? kExitFailed : kExitDone;
+  return screen.out_failed() ? OutputLost(*reporter, screen, conversation.session_id()) : kExitDone;
 }
 
 }  // namespace holdfast::cli

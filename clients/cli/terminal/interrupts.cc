@@ -39,6 +39,7 @@ void Interrupts::Install() {
   sigaction(SIGTERM, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
+  sigaction(SIGXFSZ, &action, nullptr);
 }
 
 void Interrupts::Raise(bool terminate) {

@@ -15,7 +15,8 @@ class Interrupts {
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
 
-  // From now on signals come here, and SIGPIPE is ignored. This object then lives as long as the process.
+  // From now on signals come here, and SIGPIPE and SIGXFSZ are ignored: a write says itself that it failed. This object
+  // then lives as long as the process.
   void Install();
 
   bool pending() const { return count_.load() > 0; }

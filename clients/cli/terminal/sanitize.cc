@@ -1,5 +1,6 @@
 #include "clients/cli/terminal/sanitize.h"
 
+#include "clients/cli/terminal/columns.h"
 #include "common/base/utf8.h"
 
 namespace holdfast::cli {
@@ -81,22 +82,22 @@ std::string ControlFilter::Feed(std::string_view utf8) {
 
 std::string Sanitize(std::string_view utf8) { return ControlFilter().Feed(utf8); }
 
-std::string SanitizeLine(std::string_view utf8, size_t max_code_points) {
+std::string SanitizeLine(std::string_view utf8, size_t max_columns) {
   std::string line = Sanitize(utf8);
   for (char& c : line) {
     if (c == '\n' || c == '\t') c = ' ';
   }
   size_t end = 0;
-  size_t count = 0;
-  size_t keep = 0;  // bytes of the first max_code_points - 1
-  while (end < line.size() && count <= max_code_points) {
-    if (count + 1 == max_code_points) keep = end;
-    end += LengthOf(static_cast<unsigned char>(line[end]));
-    ++count;
+  size_t columns = 0;
+  size_t keep = 0;  // bytes that leave a column for the ellipsis
+  while (end < line.size()) {
+    const size_t length = LengthOf(static_cast<unsigned char>(line[end]));
+    columns += ColumnsOf(std::string_view(line).substr(end, length));
+    if (columns > max_columns) return max_columns == 0 ? std::string() : line.substr(0, keep) + "…";
+    end += length;
+    if (columns < max_columns) keep = end;
   }
-  if (count <= max_code_points) return line;
-  if (max_code_points == 0) return {};
-  return line.substr(0, keep) + "…";
+  return line;
 }
 
 }  // namespace holdfast::cli

@@ -23,7 +23,8 @@ class ControlFilter {
 // For a whole text.
 std::string Sanitize(std::string_view utf8);
 
-// For a line of its own: line feeds and tabs become spaces, and what has more than `max_code_points` ends in "…".
-std::string SanitizeLine(std::string_view utf8, size_t max_code_points);
+// For a line of its own: line feeds and tabs become spaces, and what takes more than `max_columns` of a terminal ends
+// in "…".
+std::string SanitizeLine(std::string_view utf8, size_t max_columns);
 
 }  // namespace holdfast::cli

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "clients/cli/terminal/tty.h"
 #include "common/base/utf8.h"
@@ -36,10 +37,15 @@ Screen::Screen(int out_fd, int err_fd)
 Screen::~Screen() { ClearStatus(); }
 
 void Screen::Out(std::string_view text) {
-  if (out_failed_ || text.empty()) return;
+  if (out_error_ != 0 || text.empty()) return;
   ClearStatus();
-  if (!WriteAllTo(out_fd_, out_terminal_ ? out_filter_.Feed(RepairUtf8(text)) : std::string(text))) out_failed_ = true;
+  if (!WriteAllTo(out_fd_, out_terminal_ ? out_filter_.Feed(RepairUtf8(text)) : std::string(text))) OnOutFailed(errno);
   out_line_open_ = text.back() != '\n';
+}
+
+void Screen::OnOutFailed(int error) {
+  out_error_ = error;
+  if (error != EPIPE) Err(std::string("standard output cannot be written: ") + std::strerror(error));
 }
 
 void Screen::EndOutLine() {

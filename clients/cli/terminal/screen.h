@@ -21,9 +21,12 @@ class Screen {
   // Somebody looks at standard error.
   bool has_terminal() const { return err_terminal_; }
   // Whoever read standard output has gone, or its disk is full.
-  bool out_failed() const { return out_failed_; }
+  bool out_failed() const { return out_error_ != 0; }
+  // The errno of that; 0 where it works.
+  int out_error() const { return out_error_; }
 
-  // To standard output, as it stands: pieces of a text may follow each other.
+  // To standard output, as it stands: pieces of a text may follow each other. Where that fails, standard error says
+  // why, once, unless it is that nobody reads any more.
   void Out(std::string_view text);
   // Ends a line on standard output that Out left open.
   void EndOutLine();
@@ -40,13 +43,14 @@ class Screen {
  private:
   // So that what follows starts a line on the terminal.
   void StartErrLine();
+  void OnOutFailed(int error);
 
   int out_fd_;
   int err_fd_;
   bool out_terminal_;
   bool err_terminal_;
   bool colour_;
-  bool out_failed_ = false;
+  int out_error_ = 0;
   bool out_line_open_ = false;
   std::string status_;  // what is shown now
   ControlFilter out_filter_;

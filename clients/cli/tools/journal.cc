@@ -56,9 +56,16 @@ JournalEntry EntryOf(const json::object& object, JournalEntry::State state) {
   return entry;
 }
 
+absl::Status WithRemedy(const absl::Status& status) {
+  return absl::Status(status.code(),
+                      fmt::format("{}; free some space there, or set XDG_STATE_HOME to a folder that can be written",
+                                  std::string(status.message())));
+}
+
 absl::Status SyncFolder(const std::string& folder) {
   const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return absl::ErrnoToStatus(errno, fmt::format("journal folder {}", folder));
+  if (!fd || ::fsync(fd.get()) != 0)
+    return WithRemedy(absl::ErrnoToStatus(errno, fmt::format("journal folder {}", folder)));
   return absl::OkStatus();
 }
 
@@ -86,11 +93,11 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& folder
   std::error_code ignored;  // what went wrong shows in mkdir
   std::filesystem::create_directories(std::filesystem::path(folder).lexically_normal().parent_path(), ignored);
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    return absl::ErrnoToStatus(errno, fmt::format("journal folder {}", folder));
+    return WithRemedy(absl::ErrnoToStatus(errno, fmt::format("journal folder {}", folder)));
   }
   const std::string path = folder + "/" + *name;
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return absl::ErrnoToStatus(errno, fmt::format("journal {}", path));
+  if (!fd) return WithRemedy(absl::ErrnoToStatus(errno, fmt::format("journal {}", path)));
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return absl::ErrnoToStatus(errno, fmt::format("journal {}: cannot be locked", path));
     return absl::FailedPreconditionError(
@@ -185,7 +192,7 @@ absl::Status Journal::Append(const std::string& line) {
   if (!status.ok()) {
     // What is half written must not run together with what comes next; where it cannot be removed, nothing comes next.
     if (::ftruncate(fd_.get(), offset) != 0) fd_.Close();
-    return status;
+    return WithRemedy(status);
   }
   size_ += static_cast<int64_t>(line.size()) + 1;
   return Index(line, offset);

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
-#include <set>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"

@@ -108,7 +108,7 @@ TEST_F(AgentServiceBinaryTest, ABadConfigurationIs2AndNamesFileLineKeyAndRemedy)
       {"listen:\n  grpc: \"127.0.0.1:70000\"\n", "2: listen.grpc: ", "65535"},
       {"listen:\n  grpc: \"unix:\"\n", "2: listen.grpc: ", "unix:"},
       {"quota:\n  address: \"http://quota:1\"\n", "2: quota.address: ", "host:port"},
-      {"quota:\n  address:\n", "2: quota.address: has no value", "leave"},
+      {"quota:\n  address:\n", "2: quota.address: has no value", "remove the key"},
       {"quota:\n  credential: token-of-ours\n", "2: quota.credential: ", "{env: NAME}"},
       {"quota:\n  credential: {env: NOT_SET_ANYWHERE}\n", "2: quota.credential", "NOT_SET_ANYWHERE is not set"},
       {"quota:\n  credential: {file: /nowhere/token}\n", "2: quota.credential", "/nowhere/token"},

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <thread>
 
 #include "common/rpc/channel.h"
 #include "holdfast/agent/v1/agent.grpc.pb.h"

@@ -93,5 +93,33 @@ TEST_F(ChatTest, CtrlCCancelsTheTurnAndAtThePromptLeaves) {
   EXPECT_EQ(agent_.turns()[1].session_id(), "session-1");
 }
 
+// A pane that was folded away, or a console that tells no size.
+TEST_F(ChatTest, TalksOnTerminalsOfEverySize) {
+  agent_.Play([](ScriptedTurn& turn) {
+    quota::v1::Wait wait;
+    wait.set_reason(quota::v1::WAIT_REASON_BACKOFF);
+    wait.set_detail("当前模型访问量过大，请稍后再试");
+    wait.set_seconds(1000);
+    turn.Wait(wait);
+    turn.CallTool("call-1", "list_files", "{}");
+    turn.AwaitToolResult("call-1");
+    turn.Answer("The answer is longer than the terminal is wide, 漢字 too.");
+    turn.Complete();
+  });
+  const std::pair<int, int> sizes[] = {{1, 1}, {1, 20}, {24, 1}, {2, 2}, {24, 20}, {0, 0}, {500, 1000}};
+  for (const auto& [rows, columns] : sizes) {
+    SCOPED_TRACE(std::to_string(rows) + "x" + std::to_string(columns));
+    CliProcess::Options options = Terminal();
+    options.rows = rows;
+    options.columns = columns;
+    CliProcess cli({"chat"}, options);
+    EXPECT_TRUE(cli.SeesOut(">"));
+    cli.Type("hello, this is a line of more than twenty columns\r");
+    EXPECT_TRUE(cli.SeesOut("The answer is longer than the terminal is wide, 漢字 too."));
+    cli.Type("/quit\r");
+    EXPECT_EQ(cli.ExitCode(), 0) << cli.out();
+  }
+}
+
 }  // namespace
 }  // namespace holdfast::cli

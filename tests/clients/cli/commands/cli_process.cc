@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,6 +50,7 @@ CliProcess::CliProcess(const std::vector<std::string>& arguments, Options option
   sigset_t defaults;
   sigemptyset(&defaults);
   sigaddset(&defaults, SIGPIPE);
+  sigaddset(&defaults, SIGXFSZ);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   short flags = POSIX_SPAWN_SETSIGDEF;
 
@@ -58,6 +60,10 @@ CliProcess::CliProcess(const std::vector<std::string>& arguments, Options option
     terminal_ = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     EXPECT_EQ(grantpt(terminal_), 0);
     EXPECT_EQ(unlockpt(terminal_), 0);
+    winsize size{};
+    size.ws_row = static_cast<unsigned short>(options.rows);
+    size.ws_col = static_cast<unsigned short>(options.columns);
+    EXPECT_EQ(ioctl(terminal_, TIOCSWINSZ, &size), 0);
     char name[128];
     EXPECT_EQ(ptsname_r(terminal_, name, sizeof(name)), 0);
     posix_spawn_file_actions_addopen(&actions, 0, name, O_RDWR, 0);
@@ -75,6 +81,11 @@ CliProcess::CliProcess(const std::vector<std::string>& arguments, Options option
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
     posix_spawn_file_actions_adddup2(&actions, err[1], 2);
     child_ends = {in[0], out[1], err[1]};
+    if (options.output_to == "-") {
+      posix_spawn_file_actions_addclose(&actions, 1);
+    } else if (!options.output_to.empty()) {
+      posix_spawn_file_actions_addopen(&actions, 1, options.output_to.c_str(), O_WRONLY, 0);
+    }
   }
   posix_spawnattr_setflags(&attributes, flags);
   const int error = posix_spawn(&pid_, binary.c_str(), &actions, &attributes, Pointers(argument_texts).data(),

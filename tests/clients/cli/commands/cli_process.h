@@ -21,6 +21,8 @@ class CliProcess {
     std::string input;                               // standard input, then its end; not with a terminal
     bool terminal = false;                           // standard input, output and error are a terminal; all is `out`
     bool close_output = false;                       // nobody reads standard output
+    std::string output_to{};                         // a file for standard output; "-" where it is closed
+    int rows = 0, columns = 0;                       // of the terminal; 0 is what the kernel begins with
   };
 
   CliProcess(const std::vector<std::string>& arguments, Options options);

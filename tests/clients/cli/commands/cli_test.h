@@ -34,11 +34,16 @@ class CliTest : public testing::Test {
 
   std::filesystem::path workspace() const { return home_ / "workspace"; }
   CliProcess::Options Plain(const std::string& input = "") const {
-    return {
-        .folder = workspace(), .environment = environment_, .input = input, .terminal = false, .close_output = false};
+    CliProcess::Options options;
+    options.folder = workspace();
+    options.environment = environment_;
+    options.input = input;
+    return options;
   }
   CliProcess::Options Terminal() const {
-    return {.folder = workspace(), .environment = environment_, .input = "", .terminal = true, .close_output = false};
+    CliProcess::Options options = Plain();
+    options.terminal = true;
+    return options;
   }
   std::string FileText(const std::filesystem::path& path) const {
     std::ifstream file(path);

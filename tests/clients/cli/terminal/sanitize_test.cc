@@ -61,11 +61,19 @@ TEST(ControlFilter, RemovesASequenceThatTwoPiecesShare) {
 
 TEST(SanitizeLine, MakesOneLine) { EXPECT_EQ(SanitizeLine("a\nb\tc", 10), "a b c"); }
 
-TEST(SanitizeLine, CutsByCodePointsWithAnEllipsis) {
+TEST(SanitizeLine, CutsByColumnsWithAnEllipsis) {
   EXPECT_EQ(SanitizeLine("äöüß", 4), "äöüß");
   EXPECT_EQ(SanitizeLine("äöüßx", 4), "äöü…");
   EXPECT_EQ(SanitizeLine("abc", 1), "…");
   EXPECT_EQ(SanitizeLine("abc", 0), "");
+  EXPECT_EQ(SanitizeLine("漢字", 4), "漢字");
+  EXPECT_EQ(SanitizeLine("漢字", 3), "漢…");
+  EXPECT_EQ(SanitizeLine("漢字", 2), "…");
+  EXPECT_EQ(SanitizeLine("a漢字", 4), "a漢…");
+  EXPECT_EQ(SanitizeLine("🙂🙂x", 5), "🙂🙂x");
+  EXPECT_EQ(SanitizeLine("🙂🙂xy", 5), "🙂🙂…");
+  EXPECT_EQ(SanitizeLine("e\u0301e\u0301", 2), "e\u0301e\u0301") << "a mark takes no column of its own";
+  EXPECT_EQ(SanitizeLine(std::string(100'000, 'x'), std::string::npos).size(), 100'000U);
 }
 
 }  // namespace
