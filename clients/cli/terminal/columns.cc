@@ -21,17 +21,6 @@ constexpr std::array kWide = std::to_array<Range>(
      {0x4E00, 0xA4CF},   {0xA960, 0xA97C},   {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},   {0xFE10, 0xFE19},
      {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},   {0xFFE0, 0xFFE6},   {0x16FE0, 0x18CFF}, {0x1B000, 0x1B2FB},
      {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F7E0, 0x1F7EB}, {0x1F900, 0x1FAFF}, {0x20000, 0x3FFFD}});
-// Combining marks, joiners and variation selectors.
-constexpr std::array kNone = std::to_array<Range>({{0x0300, 0x036F},
-                                                   {0x1AB0, 0x1AFF},
-                                                   {0x1DC0, 0x1DFF},
-                                                   {0x200B, 0x200F},
-                                                   {0x2060, 0x2064},
-                                                   {0x20D0, 0x20FF},
-                                                   {0xFE00, 0xFE0F},
-                                                   {0xFE20, 0xFE2F},
-                                                   {0xFEFF, 0xFEFF},
-                                                   {0xE0100, 0xE01EF}});
 
 template <size_t N>
 bool In(const std::array<Range, N>& ranges, uint32_t code) {
@@ -52,9 +41,7 @@ uint32_t CodeOf(std::string_view utf8) {
 
 size_t ColumnsOf(std::string_view utf8) {
   if (utf8.empty()) return 0;
-  const uint32_t code = CodeOf(utf8);
-  if (In(kNone, code)) return 0;
-  return In(kWide, code) ? 2 : 1;
+  return In(kWide, CodeOf(utf8)) ? 2 : 1;
 }
 
 }  // namespace holdfast::cli
