@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
@@ -61,6 +62,12 @@ void Pair::StartAgent() {
 
 void Pair::KillAgent() { agent_->Kill(); }
 void Pair::KillQuota() { quota_->Kill(); }
+void Pair::KillBoth() {
+  agent_->Signal(SIGKILL);
+  quota_->Signal(SIGKILL);
+  KillAgent();
+  KillQuota();
+}
 
 std::unique_ptr<Process> Pair::Cli(const std::vector<std::string>& arguments, const std::string& input,
                                    const std::string& machine) const {

@@ -28,11 +28,17 @@ class Pair {
   const SimulatorControl& simulator() const { return simulator_.control(); }
   const std::filesystem::path& workspace() const { return workspace_; }
   std::filesystem::path database() const { return folder_ / "sessions.db"; }
+  // What the CLI of this machine notes about its tool calls in the session.
+  std::filesystem::path journal(const std::string& session_id, const std::string& machine = "state") const {
+    return folder_ / machine / "holdfast" / "journal" / (session_id + ".jsonl");
+  }
 
   void KillAgent();
   void StartAgent();
   void KillQuota();
   void StartQuota();
+  // At once: neither sees the other die.
+  void KillBoth();
   Process& agent() { return *agent_; }
   Process& quota() { return *quota_; }
   const std::string& agent_grpc() const { return agent_grpc_; }

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace holdfast::test {
+
+// A session whose every step the simulator determines, so that two runs of it can be compared.
+struct KillScript {
+  std::string simulator;             // its script
+  std::vector<std::string> prompts;  // a turn each
+  // For each turn, the file of the workspace to which its slow command appends a line when it begins.
+  std::vector<std::string> slow_commands;
+};
+
+// One turn: reads a file, waits for the limit (at most 0.5 s), runs a command, and answers in a slow stream.
+KillScript OneTurn();
+// Four turns with counted commands and patches; the second and the fourth wait for the limit.
+KillScript FourTurns();
+
+}  // namespace holdfast::test

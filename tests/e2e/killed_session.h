@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "holdfast/agent/v1/agent.grpc.pb.h"
+#include "tests/e2e/kill_script.h"
+#include "tests/e2e/pair.h"
+#include "tests/e2e/session_watcher.h"
+#include "tests/e2e/store_lock.h"
+
+namespace holdfast::test {
+
+enum class Victim { kAgent, kQuota, kCli, kBoth };
+enum class Moment {
+  kWait,     // the call waits for the limit
+  kStream,   // its answer streams
+  kCommand,  // the turn's slow command runs
+  kResult,   // the command's result is in the client's journal, and not in the log
+  kCommit,   // the upstream's answer is complete at quota_service, and not in the log
+  kInstant,  // some time after the session began
+};
+inline constexpr Victim kVictims[] = {Victim::kAgent, Victim::kQuota, Victim::kCli, Victim::kBoth};
+inline constexpr Moment kMoments[] = {Moment::kWait,   Moment::kStream, Moment::kCommand,
+                                      Moment::kResult, Moment::kCommit, Moment::kInstant};
+const char* Name(Victim victim);
+const char* Name(Moment moment);
+
+struct Kill {
+  Victim victim = Victim::kAgent;
+  Moment moment = Moment::kInstant;
+  int turn = 1;              // counts from 1; not of kInstant
+  Duration instant{};        // of kInstant
+  Duration away{};           // until what was killed is started again
+  bool quota_first = false;  // of kBoth: starts before agent_service
+};
+
+// What a session has left behind, in all places that can be looked at.
+struct Evidence {
+  std::vector<agent::v1::SessionEvent> log;
+  std::map<int64_t, std::string> acknowledged;  // as SessionWatcher has it
+  std::map<std::string, std::string> files;     // of the workspace, by path
+  std::vector<std::string> upstream_bodies;     // of the requests to which the upstream gave output
+  Duration took{};
+  bool killed = false;
+  std::vector<std::string> troubles;  // what went wrong on the way
+};
+
+// A scripted session of real processes, killed with SIGKILL at most once.
+class KilledSession {
+ public:
+  KilledSession(const KillScript& script, const std::optional<Kill>& kill);
+
+  // Says every prompt, starts again what was killed, as its operator or user would, and looks at what is left.
+  Evidence Run();
+
+ private:
+  bool RunTurn(size_t turn);
+  // The moment has come. Of kResult and kCommit: and is held until the strike.
+  bool MomentHasCome();
+  bool HoldResult();
+  bool HoldAnswer();
+  void Strike();
+  bool SlowCommandRuns() const;
+  // How often the client's journal has this state.
+  int Journaled(const std::string& state) const;
+  std::vector<agent::v1::SessionEvent> Log();
+  // The log says that this turn, counted from 0, has begun; has ended.
+  bool TurnIs(size_t turn, bool ended);
+  void Trouble(const std::string& what) { evidence_.troubles.push_back(what); }
+
+  KillScript script_;
+  std::optional<Kill> kill_;
+  Pair pair_;
+  std::shared_ptr<agent::v1::AgentService::StubInterface> stub_;
+  std::string session_id_;
+  std::unique_ptr<SessionWatcher> watcher_;
+  std::unique_ptr<Process> cli_;
+  std::unique_ptr<StoreLock> lock_;
+  BootTime began_{};
+  Evidence evidence_;
+};
+
+}  // namespace holdfast::test
