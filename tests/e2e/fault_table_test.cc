@@ -155,7 +155,7 @@ class FaultTable : public testing::TestWithParam<FaultRow> {
   static void PushFault(const FaultRow& row) {
     json::object fault{{"fault", row.kind->name},
                        {"count", row.kind->times},
-                       {"seconds", 1},
+                       {"seconds", 3},
                        {"when", {{"model", row.Name()}, {"step", row.moment == Moment::kSecondRequest ? 1 : 0}}}};
     if (row.kind->name == "redirect") fault["location"] = "http://localhost:9/v1/responses";
     if (row.moment == Moment::kAfterHeaders) fault["after_events"] = 1;
