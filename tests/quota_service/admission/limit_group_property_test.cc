@@ -136,7 +136,8 @@ class RandomWorld {
         hint = {};
         break;
       case 2:
-        hint = {std::chrono::milliseconds(Pick(0, 3000)), std::nullopt, std::nullopt, std::nullopt, std::nullopt};
+        hint = {};
+        hint.retry_after = std::chrono::milliseconds(Pick(0, 3000));
         break;
       default:
         break;

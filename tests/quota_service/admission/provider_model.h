@@ -37,7 +37,12 @@ class ProviderModel {
   int64_t Remaining(BootTime now) const { return limit_ - UsedUnits(now); }
   DimensionHeaders Headers(BootTime now) const { return {limit_, Remaining(now), std::nullopt}; }
   ServerHint Refusal(BootTime now, Dimension dimension, int64_t requested) const {
-    return {{}, dimension, limit_, UsedUnits(now), requested};
+    ServerHint hint;
+    hint.dimension = dimension;
+    hint.limit = limit_;
+    hint.used = UsedUnits(now);
+    hint.requested = requested;
+    return hint;
   }
 
  private:

@@ -16,9 +16,18 @@ using testing::IsEmpty;
 
 ServerHint Text(int64_t limit, int64_t used, int64_t requested, std::optional<Duration> retry_after = std::nullopt,
                 std::optional<Dimension> dimension = Dimension::kTokens) {
-  return {retry_after, dimension, limit, used, requested};
+  return {.retry_after = retry_after,
+          .reset_at = std::nullopt,
+          .dimension = dimension,
+          .limit = limit,
+          .used = used,
+          .requested = requested};
 }
-ServerHint ComeBackIn(Duration wait) { return {wait, std::nullopt, std::nullopt, std::nullopt, std::nullopt}; }
+ServerHint ComeBackIn(Duration wait) {
+  ServerHint hint;
+  hint.retry_after = wait;
+  return hint;
+}
 
 class Refusal : public testing::Test {
  protected:

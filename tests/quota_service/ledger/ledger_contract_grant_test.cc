@@ -16,7 +16,11 @@ LimitSpec TokensPerDay(int64_t count) {
   return {Dimension::kTokens, WindowKind::kFixed, count, std::chrono::hours(24)};
 }
 
-ServerHint ComeBackIn(Duration wait) { return {wait, std::nullopt, std::nullopt, std::nullopt, std::nullopt}; }
+ServerHint ComeBackIn(Duration wait) {
+  ServerHint hint;
+  hint.retry_after = wait;
+  return hint;
+}
 
 TEST_P(LedgerContract, AGrantExpiresAndCountsAsCharged) {
   Open({TokensPerDay(600)}, 1);
@@ -113,7 +117,12 @@ TEST_P(LedgerContract, ARefusalTeachesTheGroup) {
   RecordingClient client = Client();
   const Ledger::Ticket ticket = Enqueue(client, 100);
   Answer();
-  Refuse(ticket, {std::nullopt, Dimension::kTokens, 600, 590, 100});
+  Refuse(ticket, {.retry_after = std::nullopt,
+                  .reset_at = std::nullopt,
+                  .dimension = Dimension::kTokens,
+                  .limit = 600,
+                  .used = 590,
+                  .requested = 100});
   Answer();
   EXPECT_EQ(TokensLeft(), 10);
   ASSERT_THAT(client.waiting, SizeIs(1));
