@@ -320,7 +320,10 @@ void Call::OnBackedOff() {
 void Call::Stop(const UpstreamFailure& upstream) {
   CallFailure failure;
   failure.kind = KindOf(upstream.cls);
-  failure.message = fmt::format("upstream {}: {}", envelope_.route.account->name, upstream.message);
+  const bool key = failure.kind == CallFailure::Kind::kUpstreamAuth;
+  failure.message =
+      fmt::format("upstream {}{}: {}", envelope_.route.account->name,
+                  key ? " refuses the key that quota_service has for it; check it" : "", upstream.message);
   failure.retry_after = upstream.hint.retry_after;
   if (failure.kind == CallFailure::Kind::kNeverFits && upstream.hint.limit) failure.largest = *upstream.hint.limit;
   FinishFailed(std::move(failure));

@@ -7,6 +7,7 @@ namespace holdfast::test {
 namespace {
 
 constexpr int kFailed = 1;
+constexpr int kMustWait = 75;
 constexpr int kNeverFits = 76;
 
 // The faults of an answer's head, then those of its stream.
@@ -15,16 +16,39 @@ const std::vector<FaultKind>& Kinds() {
       {"429, wait in headers and text", "429", false, 1, {0, 2, {"rate limited"}}},
       {"429, wait in its text alone", "429_no_headers", false, 1, {0, 2, {"rate limited"}}},
       {"429, no wait named", "429_bare", false, 1, {0, 2, {"upstream refused"}}},
+      {"429, more to wait than --max-wait 2s",
+       "429",
+       false,
+       1,
+       {kMustWait, 1, {"the wait is longer than the", "a longer --max-wait waits that long"}},
+       5,
+       "2s"},
       {"429, larger than the limit", "too_large", false, 1, {kNeverFits, 1, {"Request too large"}}},
       {"429, money gone", "insufficient_quota", false, 1, {kFailed, 1, {"check your plan and billing"}}},
-      {"401", "401", false, 1, {kFailed, 1, {"Incorrect API key"}}},
-      {"403", "403", false, 1, {kFailed, 1, {"does not have access to model"}}},
+      {"401",
+       "401",
+       false,
+       1,
+       {kFailed, 1, {"refuses the key that quota_service has for it; check it", "Incorrect API key"}}},
+      {"403",
+       "403",
+       false,
+       1,
+       {kFailed, 1, {"refuses the key that quota_service has for it; check it", "does not have access to model"}}},
       {"400, context length", "context_length", false, 1, {kNeverFits, 1, {"context"}}},
       {"500", "500", false, 1, {0, 2, {"The server had an error"}}},
       {"503, three times", "503", false, 3, {0, 4, {"overloaded"}}},
       {"529", "529", false, 1, {0, 2, {"Overloaded"}}},
       {"connection refused", "", false, 1, {0, 1, {"connect"}}},
-      // libcurl itself sends again on a new connection where one that was used before breaks without an answer.
+      {"connection refused for longer than --max-wait 2s",
+       "",
+       false,
+       1,
+       {kMustWait, 0, {"the wait is longer than the", "connect", "a longer --max-wait waits that long"}},
+       1,
+       "2s"},
+      // libcurl itself sends again on a new connection where one that was used
+      // before breaks without an answer.
       {"reset before an answer", "cut_before_headers", false, 1, {0, 2, {}}},
       {"no answer at all", "silence_before_headers", false, 1, {0, 2, {"sent no event for 3.0s"}}},
       {"not HTTP", "not_http", false, 1, {0, 2, {"not HTTP"}}},

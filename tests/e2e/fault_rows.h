@@ -34,6 +34,8 @@ struct FaultKind {
   bool in_stream = false;
   int times = 1;  // how often it strikes
   Outcome outcome;
+  int seconds = 1;              // that a refusal names
+  std::string_view max_wait{};  // of the turn, where it is not the default; for the refused: nobody comes back by then
 
   bool refused() const { return name.empty(); }
 };

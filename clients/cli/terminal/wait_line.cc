@@ -30,7 +30,7 @@ std::string Cause(const Wait& wait) {
     case quota::v1::WAIT_REASON_UPSTREAM_REFUSED:
       return "upstream refused" + detail;
     case quota::v1::WAIT_REASON_BACKOFF:
-      return "upstream overloaded" + detail;
+      return "upstream failed" + detail;
     case quota::v1::WAIT_REASON_LEARNING:
       return "learning the limits from one call that went ahead";
     case quota::v1::WAIT_REASON_QUOTA_SERVICE:

@@ -52,7 +52,7 @@ TEST(WaitLine, SaysWhatTheUpstreamSaid) {
   wait.set_reason(quota::v1::WAIT_REASON_BACKOFF);
   wait.set_detail("503");
   wait.set_position(2);
-  EXPECT_EQ(WaitLine(wait, 1.21), "upstream overloaded (503) · trying again in 1.2s · position 2 · context saved");
+  EXPECT_EQ(WaitLine(wait, 1.21), "upstream failed (503) · trying again in 1.2s · position 2 · context saved");
 }
 
 TEST(WaitLine, LeavesOutAPositionThatIsNotKnown) {
