@@ -47,8 +47,9 @@ class Planner {
   absl::Status Add(const FileChange& file) {
     absl::StatusOr<ResolvedPath> target = Free(file.path, "use \"*** Update File:\" to change it");
     if (!target.ok()) return target.status();
-    plan_.transitions.push_back({target->relative, kAbsent, TextDigest(file.content)});
     PlannedChange change{.kind = file.kind, .source = *target, .target = *target, .content = file.content};
+    change.staged = StagedName();
+    plan_.transitions.push_back({target->relative, kAbsent, TextDigest(file.content), change.staged});
     for (const char c : file.content) change.added += c == '\n' ? 1 : 0;
     plan_.changes.push_back(std::move(change));
     return absl::OkStatus();
@@ -76,6 +77,7 @@ class Planner {
     absl::StatusOr<PatchedText> patched = ApplyHunks(file.path, old->text, file.hunks);
     if (!patched.ok()) return patched.status();
     PlannedChange change{.kind = file.kind, .source = *source, .target = *source, .content = std::move(patched->text)};
+    change.staged = StagedName();
     change.old = old->info;
     change.added = patched->added;
     change.removed = patched->removed;
@@ -90,9 +92,10 @@ class Planner {
       if (!target.ok()) return target.status();
       change.target = *std::move(target);
       plan_.transitions.push_back({change.source.relative, TextDigest(old->text), kAbsent});
-      plan_.transitions.push_back({change.target.relative, kAbsent, TextDigest(change.content)});
+      plan_.transitions.push_back({change.target.relative, kAbsent, TextDigest(change.content), change.staged});
     } else {
-      plan_.transitions.push_back({change.source.relative, TextDigest(old->text), TextDigest(change.content)});
+      plan_.transitions.push_back(
+          {change.source.relative, TextDigest(old->text), TextDigest(change.content), change.staged});
     }
     plan_.changes.push_back(std::move(change));
     return absl::OkStatus();
@@ -196,7 +199,7 @@ absl::StatusOr<std::string> WritePatch(const Workspace& workspace, const PatchPl
   for (const PlannedChange& change : plan.changes) {
     if (change.kind == FileChange::Kind::kDelete) continue;
     const bool updates = change.kind == FileChange::Kind::kUpdate;
-    absl::StatusOr<StagedFile> file = StagedFile::Create(workspace, change.target, change.content,
+    absl::StatusOr<StagedFile> file = StagedFile::Create(workspace, change.target, change.staged, change.content,
                                                          updates ? &change.old : nullptr, updates && !change.moves());
     if (!file.ok()) return Midway(file.status(), "");
     staged.push_back(*std::move(file));
@@ -215,6 +218,14 @@ absl::StatusOr<std::string> WritePatch(const Workspace& workspace, const PatchPl
     done += SummaryOf(change) + "\n";
   }
   return done;
+}
+
+void RemoveStaged(const Workspace& workspace, const std::vector<FileTransition>& transitions) {
+  for (const FileTransition& transition : transitions) {
+    if (transition.staged.empty()) continue;
+    const absl::StatusOr<ResolvedPath> path = workspace.Resolve(transition.path, Access::kRemove);
+    if (path.ok()) StagedFile::Remove(workspace, *path, transition.staged);
+  }
 }
 
 absl::StatusOr<std::string> ApplyPatch(const Workspace& workspace, std::string_view text) {

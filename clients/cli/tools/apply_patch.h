@@ -17,6 +17,7 @@ struct FileTransition {
   std::string path;  // relative to the root, resolved
   std::string before;
   std::string after;
+  std::string staged = {};  // the name, beside `path`, under which its new content waits; empty: it has none
 };
 
 // One file of a patch, checked against the workspace: every hunk has its place, and `content` is what the file will
@@ -24,9 +25,10 @@ struct FileTransition {
 struct PlannedChange {
   FileChange::Kind kind = FileChange::Kind::kAdd;
   ResolvedPath source;
-  ResolvedPath target;   // differs from `source` in a move
-  std::string content;   // kAdd, kUpdate
-  struct stat old = {};  // kUpdate
+  ResolvedPath target;      // differs from `source` in a move
+  std::string content;      // kAdd, kUpdate
+  std::string staged = {};  // kAdd, kUpdate: the temporary name of `content`, in the folder of `target`
+  struct stat old = {};     // kUpdate
   int added = 0;
   int removed = 0;
 
@@ -45,6 +47,9 @@ absl::StatusOr<PatchPlan> PlanPatch(const Workspace& workspace, const Patch& pat
 // Carries the plan out. All new content is on disk, under temporary names, before the first file changes. Returns a
 // summary, a line per file. An error says exactly which files were changed before it.
 absl::StatusOr<std::string> WritePatch(const Workspace& workspace, const PatchPlan& plan);
+
+// Removes what an interrupted WritePatch has left under temporary names.
+void RemoveStaged(const Workspace& workspace, const std::vector<FileTransition>& transitions);
 
 // ParsePatch, PlanPatch, WritePatch.
 absl::StatusOr<std::string> ApplyPatch(const Workspace& workspace, std::string_view text);

@@ -13,13 +13,15 @@ namespace {
 
 constexpr char kMayHaveRun[] =
     "The client was interrupted while this command ran or was about to run: it may or may not have run, in whole or in "
-    "part, and its "
-    "output is lost. It was not run again. Look at what it would have changed before you decide whether to run it.";
+    "part, it may still be running, and its output is lost. It was not run again. Look at what it would have changed "
+    "before you decide whether to run it.";
 
-// What to tell the model about a call that was started and has no result; nothing if it is to run (again).
+// What to tell the model about a call that was started and has no result; nothing if it is to run (again). Tidies up
+// after a patch.
 std::optional<ToolOutcome> OutcomeOfStarted(const JournalEntry& entry, Effect effect, const Workspace& workspace) {
   if (effect == Effect::kReadOnly) return std::nullopt;
   if (effect == Effect::kCommand) return ToolOutcome{.output = kMayHaveRun, .is_error = true};
+  RemoveStaged(workspace, entry.transitions);
   const PatchInspection inspection = InspectPatch(workspace, entry.transitions);
   switch (inspection.progress) {
     case PatchProgress::kNothing:

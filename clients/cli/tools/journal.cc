@@ -50,7 +50,8 @@ JournalEntry EntryOf(const json::object& object, JournalEntry::State state) {
     for (const json::value& file : files->as_array()) {
       if (!file.is_object()) continue;
       const json::object& one = file.as_object();
-      entry.transitions.push_back({StringOf(one, "path"), StringOf(one, "before"), StringOf(one, "after")});
+      entry.transitions.push_back(
+          {StringOf(one, "path"), StringOf(one, "before"), StringOf(one, "after"), StringOf(one, "staged")});
     }
   }
   return entry;
@@ -169,7 +170,9 @@ absl::Status Journal::RecordStarted(const quota::v1::ToolCall& call, const std::
   if (!transitions.empty()) {
     json::array files;
     for (const FileTransition& one : transitions) {
-      files.push_back(json::object{{"path", one.path}, {"before", one.before}, {"after", one.after}});
+      json::object file{{"path", one.path}, {"before", one.before}, {"after", one.after}};
+      if (!one.staged.empty()) file["staged"] = one.staged;
+      files.push_back(std::move(file));
     }
     record["files"] = std::move(files);
   }

@@ -28,7 +28,7 @@ struct JournalEntry {
 
 // What this client did with the tool calls of one session: a file of JSON lines, appended to and synced before anything
 // relies on it.
-//   {"call_id": …, "state": "started", "tool": …, "digest": …, "files": [{"path", "before", "after"}, …]}
+//   {"call_id": …, "state": "started", "tool": …, "digest": …, "files": [{"path", "before", "after", "staged"}, …]}
 //   {"call_id": …, "state": "result", "tool": …, "digest": …, "output": …, "is_error": …}
 // `digest` is of name and arguments: a call with a known id but other content is another call. One thread.
 class Journal {

@@ -6,10 +6,10 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <random>
 
 #include "clients/cli/tools/file_io.h"
 #include "clients/cli/tools/printable.h"
+#include "common/base/random_id.h"
 
 namespace holdfast::cli {
 namespace {
@@ -22,10 +22,16 @@ absl::Status SyncFolder(int folder, std::string_view path) {
   return absl::ErrnoToStatus(errno, fmt::format("{}: was changed, but its folder cannot be synced", Printable(path)));
 }
 
+constexpr std::string_view kPrefix = ".holdfast-";
+constexpr std::string_view kSuffix = ".tmp";
+
 }  // namespace
 
+std::string StagedName() { return fmt::format("{}{}{}", kPrefix, RandomId(), kSuffix); }
+
 absl::StatusOr<StagedFile> StagedFile::Create(const Workspace& workspace, const ResolvedPath& target,
-                                              std::string_view content, const struct stat* like, bool replaces) {
+                                              const std::string& name, std::string_view content,
+                                              const struct stat* like, bool replaces) {
   absl::StatusOr<UniqueFd> folder = workspace.OpenFolderOf(target, /*create=*/!replaces);
   if (!folder.ok()) return folder.status();
   StagedFile staged;
@@ -34,20 +40,11 @@ absl::StatusOr<StagedFile> StagedFile::Create(const Workspace& workspace, const 
   staged.path_ = target.relative;
   staged.replaces_ = replaces;
 
-  std::random_device random;
-  UniqueFd fd;
-  for (int attempt = 0; attempt < 8 && !fd; ++attempt) {
-    const std::string name = fmt::format(".holdfast-{:08x}{:08x}.tmp", random(), random());
-    fd = UniqueFd(::openat(staged.folder_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                           like != nullptr ? 0600 : 0666));
-    if (fd) {
-      staged.temporary_ = name;
-    } else if (errno != EEXIST) {
-      break;
-    }
-  }
+  UniqueFd fd(::openat(staged.folder_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                       like != nullptr ? 0600 : 0666));
   const std::string shown = Printable(staged.path_);
   if (!fd) return absl::ErrnoToStatus(errno, fmt::format("{}: no file can be made in its folder", shown));
+  staged.temporary_ = name;
   const absl::Status status = WriteAll(fd.get(), content, shown);
   if (!status.ok()) return status;
   if (like != nullptr) {
@@ -62,6 +59,13 @@ absl::StatusOr<StagedFile> StagedFile::Create(const Workspace& workspace, const 
   }
   if (::fsync(fd.get()) != 0) return absl::ErrnoToStatus(errno, fmt::format("{}: cannot be synced", shown));
   return staged;
+}
+
+void StagedFile::Remove(const Workspace& workspace, const ResolvedPath& target, const std::string& name) {
+  // The name comes from a file that others may have changed: nothing but such a name is removed.
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix) || name.find('/') != std::string::npos) return;
+  const absl::StatusOr<UniqueFd> folder = workspace.OpenFolderOf(target, /*create=*/false);
+  if (folder.ok()) ::unlinkat(folder->get(), name.c_str(), 0);
 }
 
 StagedFile::~StagedFile() {

@@ -12,14 +12,20 @@
 
 namespace holdfast::cli {
 
+// A name that no file has.
+std::string StagedName();
+
 // New content of one file, on disk under a temporary name in the same folder. Commit gives it its name in one step;
 // without that the destructor removes it.
 class StagedFile {
  public:
-  // `like`: the file whose permission bits and owner are kept (never set-user-id); null: the process's defaults.
-  // `replaces`: the target exists; otherwise its missing folders are made.
+  // `name`: the temporary one, of StagedName. `like`: the file whose permission bits and owner are kept (never
+  // set-user-id); null: the process's defaults. `replaces`: the target exists; otherwise its missing folders are made.
   static absl::StatusOr<StagedFile> Create(const Workspace& workspace, const ResolvedPath& target,
-                                           std::string_view content, const struct stat* like, bool replaces);
+                                           const std::string& name, std::string_view content, const struct stat* like,
+                                           bool replaces);
+  // What a process that died has left of `target` under this name, if anything.
+  static void Remove(const Workspace& workspace, const ResolvedPath& target, const std::string& name);
 
   StagedFile(StagedFile&&) = default;
   StagedFile& operator=(StagedFile&&) = default;

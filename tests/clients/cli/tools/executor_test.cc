@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "clients/cli/tools/staged_file.h"
 #include "tests/clients/cli/tools/calls.h"
 #include "tests/clients/cli/tools/temporary_folder.h"
 
@@ -83,6 +86,50 @@ TEST_F(ExecutorTest, AppliesAPatchThatHadNotBegun) {
   Restart();
   EXPECT_FALSE(Execute(call).is_error);
   EXPECT_EQ(folder_.Read(folder_.ws("a")), "x\ny\n");
+}
+
+TEST_F(ExecutorTest, RemovesWhatAKilledClientHasLeftOfAPatch) {
+  folder_.Write(folder_.ws("a"), "x\n");
+  const auto call = PatchCall("p", "*** Add File: new/b\n+1\n*** Update File: a\n x\n+y\n");
+  const PatchPlan plan = *PlanPatch(workspace_, std::get<Patch>(*ParseToolCall(call)));
+  ASSERT_TRUE(journal_->RecordStarted(call, plan.transitions).ok());
+  const pid_t killed = fork();
+  if (killed == 0) {
+    std::vector<absl::StatusOr<StagedFile>> staged;
+    for (const PlannedChange& change : plan.changes) {
+      staged.push_back(
+          StagedFile::Create(workspace_, change.target, change.staged, change.content, nullptr, /*replaces=*/false));
+    }
+    _exit(staged[0].ok() && staged[1].ok() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(killed, &status, 0), killed);
+  ASSERT_EQ(status, 0);
+  const auto files = [&] {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.ws(""))) {
+      if (entry.is_regular_file()) names.push_back(entry.path().filename());
+    }
+    return names;
+  };
+  ASSERT_THAT(files(), testing::SizeIs(3)) << "nothing was left behind; the test would prove nothing";
+  Restart();
+  EXPECT_FALSE(Execute(call).is_error);
+  EXPECT_THAT(files(), testing::UnorderedElementsAre("a", "b"));
+  EXPECT_EQ(folder_.Read(folder_.ws("a")), "x\ny\n");
+}
+
+TEST_F(ExecutorTest, RemovesNothingElseInTheNameOfAPatch) {
+  folder_.Write(folder_.ws("a"), "x\n");
+  folder_.Write(folder_.ws("precious.tmp"), "kept");
+  fs::create_directory(folder_.ws(".holdfast-"));
+  const auto call = PatchCall("p", "*** Update File: a\n x\n+y\n");
+  std::vector<FileTransition> transitions = TransitionsOf(call);
+  for (const std::string name : {"precious.tmp", "../ws/precious.tmp", ".holdfast-/../precious.tmp"}) {
+    transitions[0].staged = name;
+    RemoveStaged(workspace_, transitions);
+  }
+  EXPECT_EQ(folder_.Read(folder_.ws("precious.tmp")), "kept");
 }
 
 TEST_F(ExecutorTest, DoesNotApplyAPatchAgainThatIsThere) {
