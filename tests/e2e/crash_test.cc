@@ -1,11 +1,12 @@
 // agent_service is killed at the worst moments; the same `exec` prints the answer, and the upstream answers once.
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include <algorithm>
 #include <thread>
 
+#include "holdfast/agent/v1/agent.pb.h"
 #include "tests/e2e/pair.h"
+#include "tests/e2e/store_lock.h"
 
 namespace holdfast::test {
 namespace {
@@ -67,12 +68,7 @@ TEST_F(AgentKilled, AfterTheAnswerCameAndBeforeItIsCommitted) {
   const std::string session = SessionOf(*exec);
   ASSERT_TRUE(pair_.simulator().AwaitRequestCount(1));
 
-  // As a backup would: from here on agent_service cannot commit.
-  sqlite3* database = nullptr;
-  ASSERT_EQ(sqlite3_open(pair_.database().c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_busy_timeout(database, 10000), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK)
-      << sqlite3_errmsg(database);
+  auto lock = std::make_unique<StoreLock>(pair_.database());
   ASSERT_TRUE(
       pair_.simulator().AwaitRequests([](const auto& requests) { return requests.front().at("completed").as_bool(); }));
   const auto deadline = BootClock::now() + kPatience;
@@ -81,17 +77,9 @@ TEST_F(AgentKilled, AfterTheAnswerCameAndBeforeItIsCommitted) {
     std::this_thread::yield();
   }
   pair_.KillAgent();
-  ASSERT_EQ(sqlite3_exec(database, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
-  int answers = -1;
-  const auto count = [](void* out, int, char** columns, char**) {
-    *static_cast<int*>(out) = std::atoi(columns[0]);
-    return 0;
-  };
-  // Field 7 of SessionEvent is model_answered.
-  ASSERT_EQ(sqlite3_exec(database, "SELECT count(*) FROM log WHERE type = 7", count, &answers, nullptr), SQLITE_OK)
-      << sqlite3_errmsg(database);
-  sqlite3_close(database);
-  EXPECT_EQ(answers, 0) << "the answer was committed before the kill; the test would prove nothing";
+  EXPECT_EQ(lock->Count(agent::v1::SessionEvent::kModelAnswered), 0)
+      << "the answer was committed before the kill; the test would prove nothing";
+  lock.reset();
 
   pair_.StartAgent();
   ExpectOneAnswer(*exec, session, "The answer.", 1);

@@ -11,10 +11,11 @@ namespace {
 
 namespace json = boost::json;
 
-// Tokens a minute. A prompt of kPromptCharacters costs a little more than 10,000 tokens, which come back in less than
-// half a second.
-constexpr int64_t kLimit = 1'500'000;
+// A prompt of so many characters makes each request cost about 11,000 tokens. Under the first limit (tokens a minute)
+// they come back in 0.45 s, under the second in 1.1 s.
 constexpr size_t kPromptCharacters = 40'000;
+constexpr int64_t kShortWaits = 1'500'000;
+constexpr int64_t kLongWaits = 600'000;
 constexpr int kEventDelayMs = 15;
 
 json::object Tool(const std::string& name, json::object arguments) {
@@ -37,51 +38,61 @@ json::object Patch(const std::string& body) {
 
 std::string PromptOfTurn(int turn) { return fmt::format("Turn {}.", turn); }
 
+std::string AnswerOfTurn(int turn) { return fmt::format("Turn {} is done, and this sentence takes its time.", turn); }
+
 class Answers {
  public:
+  explicit Answers(int64_t limit) : limit_(limit) {}
+
   void Add(int turn, const std::string& text, json::array tools, bool exhausts_limit = false, int chunks = 3) {
     json::object answer{{"when", {{"last_user_contains", PromptOfTurn(turn)}, {"step", step_++}}},
                         {"text", text},
                         {"chunks", chunks},
                         {"event_delay_ms", kEventDelayMs}};
     if (!tools.empty()) answer["tool_calls"] = std::move(tools);
-    if (exhausts_limit) answer["set_used"] = json::object{{"tokens", kLimit}};
+    if (exhausts_limit) answer["set_used"] = json::object{{"tokens", limit_}};
     answers_.push_back(std::move(answer));
   }
   // The last of the turn.
   void Finish(int turn) {
-    Add(turn, fmt::format("Turn {} is done, and this sentence takes its time.", turn), {}, false, 12);
+    Add(turn, AnswerOfTurn(turn), {}, /*exhausts_limit=*/false, /*chunks=*/12);
     step_ = 0;
   }
   std::string Script() {
-    return json::serialize(json::object{{"limits", {{"tokens", {{"limit", kLimit}, {"per", 60}, {"used", 0}}}}},
+    return json::serialize(json::object{{"limits", {{"tokens", {{"limit", limit_}, {"per", 60}, {"used", 0}}}}},
                                         {"answers", std::move(answers_)}});
   }
 
  private:
+  int64_t limit_;
   json::array answers_;
   int step_ = 0;
 };
 
-std::vector<std::string> Prompts(int turns) {
-  std::vector<std::string> prompts;
-  for (int turn = 1; turn <= turns; ++turn) prompts.push_back(PromptOfTurn(turn));
-  prompts.front() += std::string(kPromptCharacters, '.');
-  return prompts;
+KillScript Script(Answers answers, int turns) {
+  KillScript script;
+  script.simulator = answers.Script();
+  for (int turn = 1; turn <= turns; ++turn) {
+    script.prompts.push_back(PromptOfTurn(turn));
+    script.answers.push_back(AnswerOfTurn(turn));
+    script.slow_commands.push_back(CountFile(turn, 0));
+  }
+  script.prompts.front() += std::string(kPromptCharacters, '.');
+  return script;
 }
 
 }  // namespace
 
 KillScript OneTurn() {
-  Answers answers;
+  Answers answers(kLongWaits);
   answers.Add(1, "I look first.", {ReadFile("given.txt")}, /*exhausts_limit=*/true);
   answers.Add(1, "I run it.", {Command(1, 0, "0.3")});
   answers.Finish(1);
-  return {answers.Script(), Prompts(1), {CountFile(1, 0)}};
+  return Script(std::move(answers), 1);
 }
 
 KillScript FourTurns() {
-  Answers answers;
+  Answers answers(kShortWaits);
   answers.Add(1, "I run it.", {Command(1, 0, "0.15")});
   answers.Add(1, "I add a file.", {Patch("*** Add File: added.txt\n+one\n+two\n")});
   answers.Finish(1);
@@ -100,7 +111,7 @@ KillScript FourTurns() {
   answers.Add(4, "I run it.", {Command(4, 0, "0.15")});
   answers.Add(4, "I move a file.", {Patch("*** Update File: other.txt\n*** Move to: moved/other.txt\n-old\n+young\n")});
   answers.Finish(4);
-  return {answers.Script(), Prompts(4), {CountFile(1, 0), CountFile(2, 0), CountFile(3, 0), CountFile(4, 0)}};
+  return Script(std::move(answers), 4);
 }
 
 }  // namespace holdfast::test

@@ -9,13 +9,14 @@ namespace holdfast::test {
 struct KillScript {
   std::string simulator;             // its script
   std::vector<std::string> prompts;  // a turn each
+  std::vector<std::string> answers;  // the last word of each turn
   // For each turn, the file of the workspace to which its slow command appends a line when it begins.
   std::vector<std::string> slow_commands;
 };
 
-// One turn: reads a file, waits for the limit (at most 0.5 s), runs a command, and answers in a slow stream.
+// One turn: reads a file, waits a second for the limit, runs a command, and answers in a slow stream.
 KillScript OneTurn();
-// Four turns with counted commands and patches; the second and the fourth wait for the limit.
+// Four turns with counted commands and patches; the second and the fourth wait half a second for the limit.
 KillScript FourTurns();
 
 }  // namespace holdfast::test

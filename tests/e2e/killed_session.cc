@@ -142,20 +142,28 @@ bool KilledSession::RunTurn(size_t turn) {
   const std::string name = fmt::format("turn {}", turn + 1);
   const BootTime end = BootClock::now() + kLongestTurn;
   cli_ = pair_.Exec(script_.prompts[turn], {"--session", session_id_});
+  bool executes = true;  // and so prints the answer alone
   while (BootClock::now() < end) {
     if (kill_ && !evidence_.killed && MomentHasCome()) Strike();
     const std::optional<int> code = cli_->WaitForExit(kPoll);
     if (!code) continue;
-    if (*code != 0 && *code != 128 + SIGKILL) {
+    // Killed before it was told that its turn runs, a client leaves a turn behind that its user does not know of.
+    const bool told_of_own_turn = evidence_.killed && kill_->victim == Victim::kCli &&
+                                  cli_->err().find("is busy with another turn") != std::string::npos;
+    if (*code != 0 && *code != 128 + SIGKILL && !told_of_own_turn) {
       Trouble(fmt::format("{}: holdfast left with {}: {}", name, *code, cli_->err()));
       return false;
+    }
+    if (*code == 0 && executes && cli_->out() != script_.answers[turn] + "\n") {
+      Trouble(fmt::format("{}: holdfast prints \"{}\"", name, cli_->out()));
     }
     if (TurnIs(turn, /*ended=*/true)) return true;
     if (*code == 0) {
       Trouble(name + " has not ended, and holdfast left as if it had");
       return false;
     }
-    if (TurnIs(turn, /*ended=*/false)) {
+    executes = !TurnIs(turn, /*ended=*/false);
+    if (!executes) {
       cli_ = pair_.Cli({"chat", "--session", session_id_, "--cwd", pair_.workspace(), "--approve", "full"});
     } else {
       cli_ = pair_.Exec(script_.prompts[turn], {"--session", session_id_});
@@ -193,6 +201,9 @@ bool KilledSession::HoldResult() {
   lock_ = std::make_unique<StoreLock>(pair_.database());
   const int recorded = lock_->Count(SessionEvent::kToolResultRecorded);
   if (Journaled("started") > recorded) {
+    // What a client has submitted is recorded also when the client is gone. With agent_service away it submits nothing.
+    agent_away_ = kill_->victim == Victim::kCli;
+    if (agent_away_) pair_.KillAgent();
     if (Await([&] { return Journaled("result") > recorded; })) return true;
     Trouble("a tool's result did not come into the journal");
   }
@@ -234,7 +245,7 @@ void KilledSession::Strike() {
   std::this_thread::sleep_for(kill_->away);
   const bool both = kill_->victim == Victim::kBoth;
   if (kill_->victim == Victim::kQuota || (both && kill_->quota_first)) pair_.StartQuota();
-  if (kill_->victim == Victim::kAgent || both) pair_.StartAgent();
+  if (kill_->victim == Victim::kAgent || both || agent_away_) pair_.StartAgent();
   if (both && !kill_->quota_first) pair_.StartQuota();
 }
 

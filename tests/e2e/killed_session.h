@@ -82,6 +82,7 @@ class KilledSession {
   std::unique_ptr<SessionWatcher> watcher_;
   std::unique_ptr<Process> cli_;
   std::unique_ptr<StoreLock> lock_;
+  bool agent_away_ = false;
   BootTime began_{};
   Evidence evidence_;
 };

@@ -63,8 +63,8 @@ void SessionWatcher::Take(const WatchEvent& event) {
     case WatchEvent::kEvent:
       acknowledged_.emplace(event.event().sequence(), event.event().SerializeAsString());
       if (event.event().has_turn_started()) ++place_.turn;
-      place_.waiting = event.event().has_wait_noted();
-      place_.streaming = false;
+      // A wait that is noted is history; what is waited for now has been told.
+      if (!event.event().has_wait_noted()) place_.waiting = place_.streaming = false;
       break;
     case WatchEvent::kWait:
       place_.waiting = true;
