@@ -25,6 +25,13 @@ namespace {
 
 constexpr Duration kGroupMetricsInterval = std::chrono::seconds(1);
 
+TenantPolicy TenantPolicyOf(const QuotaConfig& config) {
+  TenantPolicy policy;
+  for (const TenantConfig& tenant : config.tenants) policy.weights[tenant.name] = tenant.weight;
+  policy.most_waiting = config.queue_per_tenant;
+  return policy;
+}
+
 }  // namespace
 
 struct QuotaServer::Impl {
@@ -32,7 +39,7 @@ struct QuotaServer::Impl {
       : loop(context),
         router(config),
         authenticator(config),
-        ledger(loop, router.ConfiguredGroups()),
+        ledger(loop, router.ConfiguredGroups(), TenantPolicyOf(config)),
         upstream(context, {}),
         metrics([this](const std::string& model) { return router.Knows(model); }),
         registry({loop, ledger, upstream, retry_budgets, {}, [this] { return uniform(generator); }, metrics},

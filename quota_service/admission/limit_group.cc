@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "quota_service/admission/simulation.h"
 
@@ -46,7 +47,20 @@ LimitGroup::Limit* LimitGroup::FindOrLearn(Dimension dimension, std::optional<in
   return &limits_.back();
 }
 
-void LimitGroup::Enqueue(BootTime, RequestId id, int64_t tokens) { queue_.push_back({id, tokens, next_turn_++}); }
+double LimitGroup::Cost(int64_t tokens) const {
+  // While nothing is known: small beside what counts later, so that it gives nobody an advantage then.
+  double cost = static_cast<double>(tokens) * 1e-6;
+  for (const Limit& limit : limits_) {
+    const Gauge& gauge = limit.mirror.gauge();
+    cost = std::max(cost, Amount(limit.dimension, tokens) / gauge.limit() * ToSeconds(gauge.per()));
+  }
+  return cost;
+}
+
+void LimitGroup::Enqueue(RequestId id, int64_t tokens, const Flow& flow) {
+  queue_.Push(flow, {id, tokens, Cost(tokens)});
+  largest_waiting_ = std::max(largest_waiting_, tokens);
+}
 
 bool LimitGroup::NeverFits(int64_t tokens) const {
   const int64_t largest = LargestAdmissible();
@@ -62,40 +76,62 @@ bool LimitGroup::FitsNow(BootTime now, int64_t tokens) const {
   });
 }
 
+void LimitGroup::RejectTooLarge(std::vector<RequestId>& rejected) {
+  if (!NeverFits(largest_waiting_)) return;
+  std::erase_if(again_, [&](const Waiter& waiter) {
+    if (!NeverFits(waiter.tokens)) return false;
+    rejected.push_back(waiter.id);
+    return true;
+  });
+  for (const FairQueue::Waiter& waiter : queue_.Waiters()) {
+    if (!NeverFits(waiter.tokens)) continue;
+    rejected.push_back(waiter.id);
+    queue_.Erase(waiter.id);
+  }
+  largest_waiting_ = LargestAdmissible();
+}
+
+std::optional<int64_t> LimitGroup::HeadTokens() const {
+  if (!again_.empty()) return again_.front().tokens;
+  if (const FairQueue::Waiter* head = queue_.Head()) return head->tokens;
+  return std::nullopt;
+}
+
 LimitGroup::Decision LimitGroup::Admit(BootTime now) {
   Decision decision;
-  for (auto waiter = queue_.begin(); waiter != queue_.end();) {
-    if (NeverFits(waiter->tokens)) {
-      decision.rejected.push_back(waiter->id);
-      waiter = queue_.erase(waiter);
+  RejectTooLarge(decision.rejected);
+  for (std::optional<int64_t> tokens = HeadTokens(); tokens && FitsNow(now, *tokens); tokens = HeadTokens()) {
+    Waiter head{};
+    if (again_.empty()) {
+      head = {queue_.Head()->id, *tokens, next_turn_++};
+      queue_.Pop();
     } else {
-      ++waiter;
+      head = again_.front();
+      again_.pop_front();
     }
-  }
-  while (!queue_.empty() && FitsNow(now, queue_.front().tokens)) {
-    const Waiter head = queue_.front();
-    queue_.pop_front();
     for (Limit& limit : limits_) limit.mirror.Send(now, head.id, Amount(limit.dimension, head.tokens));
     in_flight_[head.id] = {head.tokens, head.turn, now};
     decision.granted.push_back(head.id);
   }
+  queue_.HoldHead();
   return decision;
 }
 
 std::optional<BootTime> LimitGroup::NextAdmission(BootTime now) const {
-  if (queue_.empty()) return std::nullopt;
-  if (NeverFits(queue_.front().tokens)) return now;
+  if (NeverFits(largest_waiting_) && queued() > 0) return now;
+  const std::optional<int64_t> tokens = HeadTokens();
+  if (!tokens) return std::nullopt;
   if (!learnt_ && !in_flight_.empty()) return std::nullopt;
   if (concurrent_ && static_cast<int64_t>(in_flight_.size()) >= *concurrent_) return std::nullopt;
   BootTime when = std::max(now, paused_until_);
   for (const Limit& limit : limits_) {
-    when = std::max(when, limit.mirror.gauge().WhenFits(now, Amount(limit.dimension, queue_.front().tokens)));
+    when = std::max(when, limit.mirror.gauge().WhenFits(now, Amount(limit.dimension, *tokens)));
   }
   return when;
 }
 
 bool LimitGroup::Leave(RequestId id) {
-  return std::erase_if(queue_, [&](const Waiter& waiter) { return waiter.id == id; }) > 0;
+  return queue_.Erase(id) || std::erase_if(again_, [&](const Waiter& waiter) { return waiter.id == id; }) > 0;
 }
 
 void LimitGroup::LearnLimit(BootTime now, RequestId id, Dimension dimension, const DimensionHeaders& headers) {
@@ -136,8 +172,9 @@ std::optional<LimitGroup::Waiter> LimitGroup::Land(BootTime now, RequestId id, b
 
 void LimitGroup::WaitAgain(const Waiter& waiter) {
   const auto later =
-      std::find_if(queue_.begin(), queue_.end(), [&](const Waiter& other) { return other.turn > waiter.turn; });
-  queue_.insert(later, waiter);
+      std::find_if(again_.begin(), again_.end(), [&](const Waiter& other) { return other.turn > waiter.turn; });
+  again_.insert(later, waiter);
+  largest_waiting_ = std::max(largest_waiting_, waiter.tokens);
 }
 
 void LimitGroup::Pause(BootTime now, Duration wait) { paused_until_ = std::max(paused_until_, now + wait); }
@@ -197,16 +234,23 @@ void LimitGroup::Settle(BootTime now, RequestId id, Settlement settlement) {
 
 std::vector<std::pair<LimitGroup::RequestId, WaitEstimate>> LimitGroup::Forecast(BootTime now) const {
   std::vector<std::pair<RequestId, WaitEstimate>> estimates;
-  estimates.reserve(queue_.size());
+  estimates.reserve(queued());
   Simulation simulation(*this, now);
-  for (const Waiter& waiter : queue_) estimates.emplace_back(waiter.id, simulation.Next(waiter.tokens));
+  for (const Waiter& waiter : again_) estimates.emplace_back(waiter.id, simulation.Next(waiter.tokens));
+  for (const FairQueue::Waiter& waiter : queue_.Order()) {
+    estimates.emplace_back(waiter.id, simulation.Next(waiter.tokens));
+  }
   return estimates;
 }
 
-std::optional<WaitEstimate> LimitGroup::WouldWait(BootTime now, int64_t tokens) const {
+std::optional<WaitEstimate> LimitGroup::WouldWait(BootTime now, int64_t tokens, const Flow& flow) const {
   if (NeverFits(tokens)) return std::nullopt;
+  constexpr RequestId kProbe = std::numeric_limits<RequestId>::max();
   Simulation simulation(*this, now);
-  for (const Waiter& waiter : queue_) simulation.Next(waiter.tokens);
+  for (const Waiter& waiter : again_) simulation.Next(waiter.tokens);
+  FairQueue queue = queue_;
+  queue.Push(flow, {kProbe, tokens, Cost(tokens)});
+  for (; queue.Head()->id != kProbe; queue.Pop()) simulation.Next(queue.Head()->tokens);
   return simulation.Next(tokens);
 }
 
@@ -235,8 +279,8 @@ std::vector<LimitGroup::Level> LimitGroup::Levels(BootTime now) const {
 }
 
 bool LimitGroup::Contains(RequestId id) const {
-  return in_flight_.contains(id) ||
-         std::any_of(queue_.begin(), queue_.end(), [&](const Waiter& waiter) { return waiter.id == id; });
+  return in_flight_.contains(id) || queue_.Contains(id) ||
+         std::any_of(again_.begin(), again_.end(), [&](const Waiter& waiter) { return waiter.id == id; });
 }
 
 }  // namespace holdfast::quota

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "quota_service/admission/fair_queue.h"
 #include "quota_service/admission/mirror.h"
 #include "quota_service/retry/failure.h"
 #include "quota_service/retry/rate_limit_headers.h"
@@ -50,7 +51,8 @@ enum class Settlement {
 // All limits that a family of models shares on one upstream account, and the queue before them. Pure state: time is
 // passed in.
 //
-// A request is a waiter, then in flight, then gone. Nobody passes the head: tokens gather while a large one waits, so
+// A request is a waiter, then in flight, then gone. Turns go by FairQueue, in units of the limit that a request takes
+// the largest share of. Nobody passes the head once it waits for room: tokens gather while a large one waits, so
 // nothing is lost. Until the first answer has come, one request goes ahead alone: its headers tell the limits and their
 // levels.
 class LimitGroup {
@@ -61,7 +63,7 @@ class LimitGroup {
 
   const std::string& name() const { return name_; }
 
-  void Enqueue(BootTime now, RequestId id, int64_t tokens);
+  void Enqueue(RequestId id, int64_t tokens, const Flow& flow = {});
 
   struct Decision {
     std::vector<RequestId> granted;   // in flight from now on
@@ -86,7 +88,7 @@ class LimitGroup {
   std::vector<std::pair<RequestId, WaitEstimate>> Forecast(BootTime now) const;
   // As a new request of `tokens` would be told now; reason kNone: it would run at once. Empty: never, it is larger than
   // a limit.
-  std::optional<WaitEstimate> WouldWait(BootTime now, int64_t tokens) const;
+  std::optional<WaitEstimate> WouldWait(BootTime now, int64_t tokens, const Flow& flow = {}) const;
   // 0: unknown.
   int64_t LargestAdmissible() const;
   bool limits_known() const { return learnt_; }
@@ -99,7 +101,7 @@ class LimitGroup {
     LimitSource source;
   };
   std::vector<Level> Levels(BootTime now) const;
-  size_t queued() const { return queue_.size(); }
+  size_t queued() const { return queue_.size() + again_.size(); }
   size_t in_flight() const { return in_flight_.size(); }
   bool Contains(RequestId id) const;
 
@@ -107,7 +109,7 @@ class LimitGroup {
   struct Waiter {
     RequestId id;
     int64_t tokens;
-    uint64_t turn;  // in the order of Enqueue; kept when it waits again
+    uint64_t turn;  // in the order of the first admissions
   };
   struct Limit {
     Dimension dimension;
@@ -128,6 +130,11 @@ class LimitGroup {
   Limit* FindOrLearn(Dimension dimension, std::optional<int64_t> count, std::optional<Duration> window,
                      LimitSource source);
   bool NeverFits(int64_t tokens) const;
+  void RejectTooLarge(std::vector<RequestId>& rejected);
+  // The seconds in which the limit refills that it takes most of, so that shares are of what is scarce.
+  double Cost(int64_t tokens) const;
+  // Tokens of who is next. Empty: nobody waits.
+  std::optional<int64_t> HeadTokens() const;
   bool FitsNow(BootTime now, int64_t tokens) const;
   void LearnLimit(BootTime now, RequestId id, Dimension dimension, const DimensionHeaders& headers);
   void Believe(BootTime now, const ServerHint& hint, int64_t tokens);
@@ -141,8 +148,10 @@ class LimitGroup {
   std::vector<Limit> limits_;
   std::optional<int64_t> concurrent_;
   LimitSource concurrent_source_ = LimitSource::kConfigured;
-  std::deque<Waiter> queue_;  // by turn
+  FairQueue queue_;
+  std::deque<Waiter> again_;  // had their turn already, and go before the queue; by turn
   uint64_t next_turn_ = 0;
+  int64_t largest_waiting_ = 0;  // no waiter has more tokens
   std::map<RequestId, InFlight> in_flight_;
   bool learnt_ = false;
   BootTime paused_until_{};

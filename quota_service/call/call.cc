@@ -49,6 +49,8 @@ const char* CallFailureName(CallFailure::Kind kind) {
   switch (kind) {
     case CallFailure::Kind::kWaitTooLong:
       return "wait_too_long";
+    case CallFailure::Kind::kQueueFull:
+      return "queue_full";
     case CallFailure::Kind::kNeverFits:
       return "never_fits";
     case CallFailure::Kind::kQuotaExhausted:
@@ -141,21 +143,30 @@ void Call::Notify(WaitNotice::Reason reason, const WaitEstimate& estimate) {
   exchange_->OnWaiting(notice);
 }
 
-void Call::OnRejected(const absl::Status& status, int64_t largest) {
+void Call::OnRejected(const Rejection& rejection) {
   ticket_ = 0;
   CallFailure failure;
-  if (status.code() != absl::StatusCode::kFailedPrecondition) {
-    // The ledger is away; what it knows comes back with it.
-    UpstreamFailure away;
-    away.cls = FailureClass::kTransport;
-    away.message = Words(status);
-    Retry(away, {});
-    return;
+  failure.message = Words(rejection.status);
+  switch (rejection.status.code()) {
+    case absl::StatusCode::kFailedPrecondition:
+      failure.kind = CallFailure::Kind::kNeverFits;
+      failure.message = fmt::format("this request needs {} tokens; {}", envelope_.charge, failure.message);
+      failure.largest = rejection.largest;
+      FinishFailed(std::move(failure));
+      return;
+    case absl::StatusCode::kResourceExhausted:
+      failure.kind = CallFailure::Kind::kQueueFull;
+      failure.retry_after = rejection.retry_after;
+      FinishFailed(std::move(failure));
+      return;
+    default:
+      break;
   }
-  failure.kind = CallFailure::Kind::kNeverFits;
-  failure.message = fmt::format("this request needs {} tokens; {}", envelope_.charge, Words(status));
-  failure.largest = largest;
-  FinishFailed(std::move(failure));
+  // The ledger is away; what it knows comes back with it.
+  UpstreamFailure away;
+  away.cls = FailureClass::kTransport;
+  away.message = std::move(failure.message);
+  Retry(away, {});
 }
 
 void Call::OnGranted() {

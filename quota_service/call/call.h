@@ -58,7 +58,7 @@ class Call final : private LedgerClient, private Attempt::Listener {
 
   void OnGranted() override;
   void OnWaiting(const WaitEstimate& estimate) override;
-  void OnRejected(const absl::Status& status, int64_t largest) override;
+  void OnRejected(const Rejection& rejection) override;
 
   void OnAttemptHeaders(int http_status, const RateLimitHeaders& headers) override;
   void OnAttemptFirstOutput() override;

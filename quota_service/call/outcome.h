@@ -13,6 +13,7 @@ namespace holdfast::quota {
 struct CallFailure {
   enum class Kind {
     kWaitTooLong,     // the wait is, or would be, longer than the caller allows
+    kQueueFull,       // its tenant has too many calls waiting
     kNeverFits,       // larger than the limit, or than the model's window
     kQuotaExhausted,  // the upstream's money or quota is gone
     kUpstreamAuth,    // the upstream refuses our key

@@ -52,6 +52,7 @@ struct QuotaConfig {
   std::vector<ModelConfig> models;
   std::vector<TenantConfig> tenants;
   std::vector<ServiceConfig> services;
+  size_t queue_per_tenant = 10'000;  // calls
   size_t finished_calls_bytes = size_t{256} * 1024 * 1024;
   Duration drain = std::chrono::seconds(30);
   std::optional<TlsServer> tls;

@@ -193,7 +193,6 @@ void Reader::Tenant(Section& entry) {
   const auto budget = entry.Integer("tokens_per_day", 1, kMostTokens, "Its budget. Absent: none.");
   tenant.weight = weight.value_or(1);
   tenant.tokens_per_day = budget.value_or(0);
-  if (weight) Warn("tenants[].weight: the queue is first in, first out in this version");
   if (budget) Warn("tenants[].tokens_per_day: budgets are not enforced in this version");
   config_.tenants.push_back(std::move(tenant));
 }
@@ -206,8 +205,9 @@ void Reader::Service(Section& entry) {
 }
 
 void Reader::Bounds(Section& bounds) {
-  if (bounds.Integer("queue_per_tenant", 1, 10'000'000, "Calls that a tenant may have waiting.")) {
-    Warn("bounds.queue_per_tenant: not enforced in this version");
+  if (const auto calls =
+          bounds.Integer("queue_per_tenant", 1, 10'000'000, "Calls that a tenant may have waiting. Default: 10000.")) {
+    config_.queue_per_tenant = static_cast<size_t>(*calls);
   }
   if (const auto bytes = bounds.Bytes("finished_calls", 0, int64_t{1} << 40,
                                       "Completed calls kept for a caller that comes back. Default: 256MiB.")) {

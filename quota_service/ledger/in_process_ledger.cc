@@ -9,6 +9,8 @@ namespace {
 
 // The queue is played forward at most this often, however many events there are.
 constexpr Duration kForecastInterval = std::chrono::milliseconds(250);
+// When a tenant's queue is full and nothing is known of its next turn.
+constexpr Duration kLeastRetry = std::chrono::seconds(1);
 constexpr Duration kExpiryCheck = std::chrono::seconds(5);
 // Any model name makes a group; past this many, those that nobody uses are forgotten, with what was learnt.
 constexpr size_t kMostGroups = 1000;
@@ -24,6 +26,7 @@ struct InProcessLedger::Group {
   std::unique_ptr<Loop::Timer> forecast;
   std::unique_ptr<Loop::Timer> expiry;
   std::map<Ticket, Place*> places;
+  std::map<std::string, BootTime, std::less<>> next_turns;  // by tenant, as forecast last
   BootTime last_forecast = BootTime::min();
   BootTime next_forecast = BootTime::max();  // when the timer will ring; max: it is not armed
   bool configured = false;
@@ -31,7 +34,8 @@ struct InProcessLedger::Group {
   bool expiry_armed = false;
 };
 
-InProcessLedger::InProcessLedger(Loop& loop, std::vector<LimitGroupOptions> groups) : loop_(loop) {
+InProcessLedger::InProcessLedger(Loop& loop, std::vector<LimitGroupOptions> groups, TenantPolicy tenants)
+    : loop_(loop), tenants_(std::move(tenants)) {
   for (LimitGroupOptions& options : groups) {
     std::string name = options.name;
     auto group = std::make_unique<Group>(std::move(options), loop_);
@@ -61,6 +65,29 @@ void InProcessLedger::ForgetIdleGroups() {
   });
 }
 
+void InProcessLedger::SetStage(Place& place, Stage stage) {
+  if (place.stage == Stage::kWaiting) {
+    const auto count = waiting_.find(place.flow.tenant);
+    if (--count->second == 0) waiting_.erase(count);
+  }
+  if (stage == Stage::kWaiting) ++waiting_[place.flow.tenant];
+  place.stage = stage;
+}
+
+void InProcessLedger::TurnAway(Ticket ticket) {
+  const auto found = places_.find(ticket);
+  if (found == places_.end()) return;
+  const Place place = std::move(found->second);
+  place.group->places.erase(ticket);
+  places_.erase(found);
+  const auto next = place.group->next_turns.find(place.flow.tenant);
+  const Duration wait = next == place.group->next_turns.end() ? Duration::zero() : next->second - loop_.Now();
+  place.client->OnRejected(
+      {.status = absl::ResourceExhaustedError(fmt::format("tenant {} has {} calls waiting, and may have no more",
+                                                          place.flow.tenant, tenants_.most_waiting)),
+       .retry_after = std::max<Duration>(wait, kLeastRetry)});
+}
+
 InProcessLedger::Place* InProcessLedger::Granted(Ticket ticket) {
   const auto found = places_.find(ticket);
   return found != places_.end() && found->second.stage == Stage::kGranted ? &found->second : nullptr;
@@ -70,11 +97,16 @@ bool InProcessLedger::WaitAfterExpiry(Ticket ticket) {
   const auto found = places_.find(ticket);
   if (found == places_.end() || found->second.stage != Stage::kExpired) return false;
   Place& place = found->second;
-  place.stage = Stage::kWaiting;
+  SetStage(place, Stage::kWaiting);
   place.announcer = Announcer();
-  place.group->limits.Enqueue(loop_.Now(), ticket, place.tokens);
+  place.group->limits.Enqueue(ticket, place.tokens, place.flow);
   Wake(*place.group);
   return true;
+}
+
+Flow InProcessLedger::FlowOf(const Demand& demand) const {
+  const auto weight = tenants_.weights.find(demand.tenant);
+  return {demand.tenant, demand.session, weight == tenants_.weights.end() ? 1 : weight->second};
 }
 
 Ledger::Ticket InProcessLedger::Enqueue(Demand demand, LedgerClient* client) {
@@ -84,8 +116,17 @@ Ledger::Ticket InProcessLedger::Enqueue(Demand demand, LedgerClient* client) {
   place.group = &group;
   place.client = client;
   place.tokens = demand.tokens;
+  place.flow = FlowOf(demand);
   group.places[ticket] = &place;
-  group.limits.Enqueue(loop_.Now(), ticket, demand.tokens);
+  if (const auto count = waiting_.find(place.flow.tenant);
+      count != waiting_.end() && count->second >= tenants_.most_waiting) {
+    loop_.Post([this, ticket, alive = alive_] {
+      if (*alive) TurnAway(ticket);
+    });
+    return ticket;
+  }
+  SetStage(place, Stage::kWaiting);
+  group.limits.Enqueue(ticket, place.tokens, place.flow);
   Wake(group);
   return ticket;
 }
@@ -96,6 +137,7 @@ void InProcessLedger::Cancel(Ticket ticket) {
   Group& group = *found->second.group;
   if (found->second.stage == Stage::kWaiting) {
     group.limits.Leave(ticket);
+    SetStage(found->second, Stage::kTurnedAway);
   } else {
     group.limits.Settle(loop_.Now(), ticket, Settlement::kNotSent);
   }
@@ -118,7 +160,7 @@ void InProcessLedger::Calibrate(Ticket ticket, const RateLimitHeaders& headers) 
 void InProcessLedger::Refuse(Ticket ticket, const ServerHint& hint) {
   if (WaitAfterExpiry(ticket)) return;
   if (Place* place = Granted(ticket)) {
-    place->stage = Stage::kWaiting;
+    SetStage(*place, Stage::kWaiting);
     place->announcer = Announcer();
     place->group->limits.Refuse(loop_.Now(), ticket, hint);
     Wake(*place->group);
@@ -128,7 +170,7 @@ void InProcessLedger::Refuse(Ticket ticket, const ServerHint& hint) {
 void InProcessLedger::Requeue(Ticket ticket, Settlement settlement) {
   if (WaitAfterExpiry(ticket)) return;
   if (Place* place = Granted(ticket)) {
-    place->stage = Stage::kWaiting;
+    SetStage(*place, Stage::kWaiting);
     place->announcer = Announcer();
     place->group->limits.Requeue(loop_.Now(), ticket, settlement);
     Wake(*place->group);
@@ -137,7 +179,8 @@ void InProcessLedger::Requeue(Ticket ticket, Settlement settlement) {
 
 void InProcessLedger::Settle(Ticket ticket, Settlement settlement) {
   const auto found = places_.find(ticket);
-  if (found == places_.end() || found->second.stage == Stage::kWaiting) return;
+  if (found == places_.end() || (found->second.stage != Stage::kGranted && found->second.stage != Stage::kExpired))
+    return;
   Group& group = *found->second.group;
   group.limits.Settle(loop_.Now(), ticket, settlement);
   group.places.erase(ticket);
@@ -163,19 +206,20 @@ void InProcessLedger::Serve(Group& group) {
   // A client may cancel any ticket from inside its callback, so each is looked up again.
   for (const Ticket ticket : decision.granted) {
     Place& place = places_.at(ticket);
-    place.stage = Stage::kGranted;
+    SetStage(place, Stage::kGranted);
     place.expires = now + kGrantLifetime;
   }
   for (const Ticket ticket : decision.rejected) {
     const auto found = places_.find(ticket);
     if (found == places_.end()) continue;
     LedgerClient* client = found->second.client;
+    SetStage(found->second, Stage::kTurnedAway);
     group.places.erase(ticket);
     places_.erase(found);
     client->OnRejected(
-        absl::FailedPreconditionError(fmt::format("the request is larger than the limit of {}: at most {} tokens fit",
-                                                  group.limits.name(), largest)),
-        largest);
+        {.status = absl::FailedPreconditionError(fmt::format(
+             "the request is larger than the limit of {}: at most {} tokens fit", group.limits.name(), largest)),
+         .largest = largest});
   }
   for (const Ticket ticket : decision.granted) {
     if (const Place* place = Granted(ticket)) place->client->OnGranted();
@@ -211,9 +255,11 @@ void InProcessLedger::Tell(Group& group) {
   const BootTime now = loop_.Now();
   group.last_forecast = now;
   bool pending = false;
+  group.next_turns.clear();
   for (const auto& [ticket, estimate] : group.limits.Forecast(now)) {
     const auto found = places_.find(ticket);
     if (found == places_.end() || found->second.stage != Stage::kWaiting) continue;
+    group.next_turns.emplace(found->second.flow.tenant, now + estimate.wait);
     if (estimate.reason == WaitEstimate::Reason::kNone) continue;
     if (found->second.announcer.ShouldTell(now, estimate)) {
       found->second.client->OnWaiting(estimate);
@@ -230,17 +276,16 @@ void InProcessLedger::Expire(Group& group) {
   group.expiry_armed = false;
   for (const auto& [ticket, place] : group.places) {
     if (place->stage != Stage::kGranted || place->expires > now) continue;
-    place->stage = Stage::kExpired;
+    SetStage(*place, Stage::kExpired);
     group.limits.Settle(now, ticket, Settlement::kCharged);
   }
   Serve(group);
 }
 
-void InProcessLedger::GetHeadroom(const std::string& name, int64_t tokens,
-                                  absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) {
-  loop_.Post([this, name, tokens, alive = alive_, done = std::move(done)]() mutable {
+void InProcessLedger::GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) {
+  loop_.Post([this, demand, alive = alive_, done = std::move(done)]() mutable {
     if (!*alive) return;
-    const auto found = groups_.find(name);
+    const auto found = groups_.find(demand.group);
     if (found == groups_.end()) {
       done(Headroom{});
       return;
@@ -251,7 +296,7 @@ void InProcessLedger::GetHeadroom(const std::string& name, int64_t tokens,
     headroom.largest = limits.LargestAdmissible();
     headroom.limits_known = limits.limits_known();
     headroom.levels = limits.Levels(now);
-    if (const auto estimate = limits.WouldWait(now, tokens)) {
+    if (const auto estimate = limits.WouldWait(now, demand.tokens, FlowOf(demand))) {
       headroom.estimate = *estimate;
     } else {
       headroom.never_fits = true;

@@ -15,7 +15,7 @@ namespace holdfast::quota {
 class InProcessLedger final : public Ledger {
  public:
   // Configured groups; others are made when they are first asked for, with everything to be learnt.
-  InProcessLedger(Loop& loop, std::vector<LimitGroupOptions> groups);
+  InProcessLedger(Loop& loop, std::vector<LimitGroupOptions> groups, TenantPolicy tenants = {});
   ~InProcessLedger() override;
 
   Ticket Enqueue(Demand demand, LedgerClient* client) override;
@@ -25,24 +25,27 @@ class InProcessLedger final : public Ledger {
   void Refuse(Ticket ticket, const ServerHint& hint) override;
   void Requeue(Ticket ticket, Settlement settlement) override;
   void Settle(Ticket ticket, Settlement settlement) override;
-  void GetHeadroom(const std::string& group, int64_t tokens,
-                   absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) override;
+  void GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) override;
   void GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) override;
 
  private:
   struct Group;
-  enum class Stage { kWaiting, kGranted, kExpired };
+  enum class Stage { kTurnedAway, kWaiting, kGranted, kExpired };
   struct Place {
     Group* group = nullptr;
     LedgerClient* client = nullptr;
     int64_t tokens = 0;
-    Stage stage = Stage::kWaiting;
+    Flow flow;
+    Stage stage = Stage::kTurnedAway;
     BootTime expires{};  // of the grant
     Announcer announcer;
   };
 
   Group& GroupOf(const std::string& name);
+  Flow FlowOf(const Demand& demand) const;
   void ForgetIdleGroups();
+  void SetStage(Place& place, Stage stage);
+  void TurnAway(Ticket ticket);
   Place* Granted(Ticket ticket);
   // The place of a grant that has expired begins anew; false: it is another kind of place, or none.
   bool WaitAfterExpiry(Ticket ticket);
@@ -54,8 +57,10 @@ class InProcessLedger final : public Ledger {
   void Expire(Group& group);
 
   Loop& loop_;
+  const TenantPolicy tenants_;
   std::map<std::string, std::unique_ptr<Group>> groups_;
   std::unordered_map<Ticket, Place> places_;
+  std::map<std::string, size_t, std::less<>> waiting_;  // by tenant
   Ticket next_ticket_ = 1;
   // Posted tasks outlive the ledger in the loop's queue; they hold this and find it empty.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,10 +16,25 @@ namespace holdfast::quota {
 
 // What a call asks of the ledger.
 struct Demand {
-  std::string group;  // "<upstream>/<model family>"
-  std::string tenant;
-  std::string session;
-  int64_t tokens = 0;  // what the provider's gate will charge, at least 0
+  std::string group;    // "<upstream>/<model family>"
+  std::string tenant;   // turns go round by tenant first,
+  std::string session;  // and within a tenant by session
+  int64_t tokens = 0;   // what the provider's gate will charge, at least 0
+};
+
+// What tenants may have of a ledger.
+struct TenantPolicy {
+  std::map<std::string, double, std::less<>> weights;  // shares against the others', positive; 1 for who is not here
+  size_t most_waiting = 10'000;                        // calls of one tenant, in all groups
+};
+
+// Out of the queue, or not let in.
+struct Rejection {
+  // FAILED_PRECONDITION: larger than a limit. RESOURCE_EXHAUSTED: its tenant has too many waiting. UNAVAILABLE: the
+  // ledger cannot be reached; enqueue again later.
+  absl::Status status;
+  int64_t largest = 0;     // what fits, for FAILED_PRECONDITION; 0: unknown
+  Duration retry_after{};  // for RESOURCE_EXHAUSTED
 };
 
 // Who holds a place in the queue, and later a grant. Called on the loop, never from inside a Ledger method; not after
@@ -30,9 +47,7 @@ class LedgerClient {
   // Still waiting; the first time at once (within 250 ms), then when the position changes or the end moves by a tenth,
   // at most once a second.
   virtual void OnWaiting(const WaitEstimate& estimate) = 0;
-  // Out of the queue. FAILED_PRECONDITION: larger than a limit (`largest` says what fits). UNAVAILABLE: the ledger
-  // cannot be reached; enqueue again later.
-  virtual void OnRejected(const absl::Status& status, int64_t largest) = 0;
+  virtual void OnRejected(const Rejection& rejection) = 0;
 };
 
 struct Headroom {
@@ -77,9 +92,8 @@ class Ledger {
   // It has ended.
   virtual void Settle(Ticket ticket, Settlement settlement) = 0;
 
-  // Consumes nothing.
-  virtual void GetHeadroom(const std::string& group, int64_t tokens,
-                           absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) = 0;
+  // What a demand would meet now. Consumes nothing.
+  virtual void GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) = 0;
   virtual void GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) = 0;
 };
 

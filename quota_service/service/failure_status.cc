@@ -29,6 +29,9 @@ grpc::Status StatusOf(const CallFailure& failure, const std::string& scope) {
       }
       if (!details.retry_delay) details.retry_delay = std::chrono::seconds(1);
       return ToGrpc(absl::ResourceExhaustedError(failure.message), details);
+    case CallFailure::Kind::kQueueFull:
+      details.violations.push_back({subject, failure.message, "queue", 0});
+      return ToGrpc(absl::ResourceExhaustedError(failure.message), details);
     case CallFailure::Kind::kNeverFits:
       details.retry_delay.reset();
       details.violations.push_back(

@@ -132,26 +132,28 @@ grpc::ServerUnaryReactor* QuotaServiceImpl::GetHeadroom(grpc::CallbackServerCont
     if (absl::Status status = ValidateModelName(request->model()); !status.ok()) return finish(ToGrpc(status));
     if (absl::Status status = ValidateTokens(request->tokens()); !status.ok()) return finish(ToGrpc(status));
     const std::string group = router_.Find(request->model()).routes.front().group;
-    ledger_.GetHeadroom(group, request->tokens(), [this, group, response, finish](absl::StatusOr<Headroom> headroom) {
-      if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
-      response->set_limits_known(headroom->limits_known);
-      response->set_largest_admissible_tokens(headroom->largest);
-      for (const LimitGroup::Level& level : headroom->levels) FillLimit(level, response->add_limits());
-      if (headroom->never_fits) {
-        response->set_verdict(v1::GetHeadroomResponse::NEVER_FITS);
-      } else if (headroom->estimate.reason == WaitEstimate::Reason::kNone) {
-        response->set_verdict(v1::GetHeadroomResponse::FITS_NOW);
-      } else {
-        response->set_verdict(v1::GetHeadroomResponse::MUST_WAIT);
-        v1::Wait* wait = response->mutable_wait();
-        wait->set_reason(ReasonOf(headroom->estimate.reason));
-        wait->set_scope(group);
-        FillWait(headroom->estimate, wait);
-        FillTimestamp(loop_.WallNow() + std::chrono::duration_cast<WallTime::duration>(headroom->estimate.wait),
-                      wait->mutable_retry_at());
-      }
-      finish(grpc::Status::OK);
-    });
+    // As a new session of this tenant would find it.
+    ledger_.GetHeadroom(
+        {group, *tenant, "", request->tokens()}, [this, group, response, finish](absl::StatusOr<Headroom> headroom) {
+          if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
+          response->set_limits_known(headroom->limits_known);
+          response->set_largest_admissible_tokens(headroom->largest);
+          for (const LimitGroup::Level& level : headroom->levels) FillLimit(level, response->add_limits());
+          if (headroom->never_fits) {
+            response->set_verdict(v1::GetHeadroomResponse::NEVER_FITS);
+          } else if (headroom->estimate.reason == WaitEstimate::Reason::kNone) {
+            response->set_verdict(v1::GetHeadroomResponse::FITS_NOW);
+          } else {
+            response->set_verdict(v1::GetHeadroomResponse::MUST_WAIT);
+            v1::Wait* wait = response->mutable_wait();
+            wait->set_reason(ReasonOf(headroom->estimate.reason));
+            wait->set_scope(group);
+            FillWait(headroom->estimate, wait);
+            FillTimestamp(loop_.WallNow() + std::chrono::duration_cast<WallTime::duration>(headroom->estimate.wait),
+                          wait->mutable_retry_at());
+          }
+          finish(grpc::Status::OK);
+        });
   });
 }
 
@@ -167,11 +169,12 @@ grpc::ServerUnaryReactor* QuotaServiceImpl::GetModel(grpc::CallbackServerContext
     response->set_context_window(model.context_window);
     response->set_dialect(model.routes.front().account->dialect);
     for (const Route& route : model.routes) response->add_upstreams(route.account->name);
-    ledger_.GetHeadroom(model.routes.front().group, 0, [response, finish](absl::StatusOr<Headroom> headroom) {
-      if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
-      response->set_largest_admissible_tokens(headroom->largest);
-      finish(grpc::Status::OK);
-    });
+    ledger_.GetHeadroom({model.routes.front().group, caller->tenant, "", 0},
+                        [response, finish](absl::StatusOr<Headroom> headroom) {
+                          if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
+                          response->set_largest_admissible_tokens(headroom->largest);
+                          finish(grpc::Status::OK);
+                        });
   });
 }
 

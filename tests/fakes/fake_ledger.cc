@@ -15,11 +15,11 @@ class FakeLedger::Place final : public LedgerClient {
   void OnWaiting(const WaitEstimate& estimate) override {
     Later([estimate](FakeLedger&, Place& place) { place.client_->OnWaiting(estimate); });
   }
-  void OnRejected(const absl::Status& status, int64_t largest) override {
-    Later([status, largest](FakeLedger& ledger, Place& place) {
+  void OnRejected(const Rejection& rejection) override {
+    Later([rejection](FakeLedger& ledger, Place& place) {
       LedgerClient* const client = place.client_;
       ledger.places_.erase(place.ticket_);
-      client->OnRejected(status, largest);
+      client->OnRejected(rejection);
     });
   }
 
@@ -41,8 +41,8 @@ class FakeLedger::Place final : public LedgerClient {
   LedgerClient* client_;
 };
 
-FakeLedger::FakeLedger(Loop& loop, std::vector<LimitGroupOptions> groups, Duration delay)
-    : loop_(loop), inner_(loop, std::move(groups)), delay_(delay), timer_(loop.NewTimer()) {}
+FakeLedger::FakeLedger(Loop& loop, std::vector<LimitGroupOptions> groups, Duration delay, TenantPolicy tenants)
+    : loop_(loop), inner_(loop, std::move(groups), std::move(tenants)), delay_(delay), timer_(loop.NewTimer()) {}
 
 FakeLedger::~FakeLedger() = default;
 
@@ -74,7 +74,7 @@ Ledger::Ticket FakeLedger::Enqueue(Demand demand, LedgerClient* client) {
   Place& place = *places_.emplace(ticket, std::make_unique<Place>(this, ticket, client)).first->second;
   if (rejections_left_ > 0) {
     --rejections_left_;
-    place.OnRejected(absl::UnavailableError("the ledger cannot be reached"), 0);
+    place.OnRejected({.status = absl::UnavailableError("the ledger cannot be reached")});
   } else {
     place.inner = inner_.Enqueue(std::move(demand), &place);
   }
@@ -117,9 +117,8 @@ void FakeLedger::Settle(Ticket ticket, Settlement settlement) {
   }
 }
 
-void FakeLedger::GetHeadroom(const std::string& group, int64_t tokens,
-                             absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) {
-  inner_.GetHeadroom(group, tokens, [this, done = std::move(done)](absl::StatusOr<Headroom> headroom) mutable {
+void FakeLedger::GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) {
+  inner_.GetHeadroom(demand, [this, done = std::move(done)](absl::StatusOr<Headroom> headroom) mutable {
     Later([headroom = std::move(headroom), done = std::move(done)]() mutable { done(std::move(headroom)); });
   });
 }

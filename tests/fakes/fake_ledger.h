@@ -16,7 +16,7 @@ namespace holdfast::quota {
 // places can be refused as if the store could not be reached. A client that cancels meanwhile hears nothing more.
 class FakeLedger final : public Ledger {
  public:
-  FakeLedger(Loop& loop, std::vector<LimitGroupOptions> groups, Duration delay);
+  FakeLedger(Loop& loop, std::vector<LimitGroupOptions> groups, Duration delay, TenantPolicy tenants = {});
   ~FakeLedger() override;
 
   // The next `count` places are refused with UNAVAILABLE, after the delay.
@@ -29,8 +29,7 @@ class FakeLedger final : public Ledger {
   void Refuse(Ticket ticket, const ServerHint& hint) override;
   void Requeue(Ticket ticket, Settlement settlement) override;
   void Settle(Ticket ticket, Settlement settlement) override;
-  void GetHeadroom(const std::string& group, int64_t tokens,
-                   absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) override;
+  void GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) override;
   void GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) override;
 
  private:

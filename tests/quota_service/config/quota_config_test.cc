@@ -87,14 +87,13 @@ TEST(QuotaConfig, WarnsOnceOfEverythingThatHasNoEffectYet) {
   const auto config = file.Load(R"(
 upstreams: [{name: u, base_url: "http://localhost"}]
 tenants:
-  - {name: a, token: {env: TOKEN_A}, weight: 2, tokens_per_day: 5}
-  - {name: b, token: {env: TOKEN_B}, weight: 3, tokens_per_day: 6}
+  - {name: a, token: {env: TOKEN_A}, tokens_per_day: 5}
+  - {name: b, token: {env: TOKEN_B}, tokens_per_day: 6}
 frontdoor: {max_wait: 1h}
-bounds: {queue_per_tenant: 10}
 )");
   ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_THAT(config->warnings, SizeIs(4));
-  for (const char* key : {"tenants[].weight", "tenants[].tokens_per_day", "frontdoor", "bounds.queue_per_tenant"}) {
+  EXPECT_THAT(config->warnings, SizeIs(2));
+  for (const char* key : {"tenants[].tokens_per_day", "frontdoor"}) {
     EXPECT_THAT(config->warnings, Contains(HasSubstr(key)));
   }
 }
@@ -103,13 +102,14 @@ TEST(QuotaConfig, WhatHasAnEffectDoesNotWarn) {
   const ConfigFile file;
   const auto config = file.Load(R"(
 upstreams: [{name: u, base_url: "http://localhost"}]
-tenants: [{name: a, token: {env: TOKEN_A}}]
+tenants: [{name: a, token: {env: TOKEN_A}, weight: 2}]
 services: [{name: agent, token: {env: TOKEN_B}}]
-bounds: {finished_calls: 1MiB, drain: 5s}
+bounds: {queue_per_tenant: 10, finished_calls: 1MiB, drain: 5s}
 )");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_THAT(config->warnings, IsEmpty());
   EXPECT_EQ(config->drain, seconds(5));
+  EXPECT_EQ(config->queue_per_tenant, 10u);
   ASSERT_THAT(config->services, SizeIs(1));
   EXPECT_EQ(config->services[0].token, "token-b");
 }

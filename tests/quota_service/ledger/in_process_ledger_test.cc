@@ -82,7 +82,7 @@ TEST_F(InProcessLedgerTest, WhatIsPostedWhenItEndsDoesNothing) {
   RecordingClient client(loop_, inside_);
   ledger_->Enqueue({"configured", "tenant", "session", 1}, &client);
   bool answered = false;
-  ledger_->GetHeadroom("configured", 1, [&](absl::StatusOr<Headroom>) { answered = true; });
+  ledger_->GetHeadroom({"configured", "tenant", "session", 1}, [&](absl::StatusOr<Headroom>) { answered = true; });
   ledger_->GetGroups([&](std::vector<GroupState>) { answered = true; });
   ledger_.reset();
   loop_.Advance(seconds(100));

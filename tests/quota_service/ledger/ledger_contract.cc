@@ -10,7 +10,7 @@ void LedgerContract::Inside(Method method) {
 }
 
 void LedgerContract::Open(std::vector<LimitSpec> limits, std::optional<int64_t> concurrent) {
-  ledger_ = GetParam().make(loop_, {{"a", limits, concurrent}, {"b", limits, concurrent}});
+  ledger_ = GetParam().make(loop_, {{"a", limits, concurrent}, {"b", limits, concurrent}}, tenants_);
   for (const char* group : {"a", "b"}) {
     RecordingClient first = Client();
     const Ledger::Ticket ticket = Enqueue(first, 0, group);
@@ -23,8 +23,12 @@ void LedgerContract::Open(std::vector<LimitSpec> limits, std::optional<int64_t> 
 }
 
 Ledger::Ticket LedgerContract::Enqueue(RecordingClient& client, int64_t tokens, const std::string& group) {
+  return Enqueue(client, Demand{group, "tenant", "session", tokens});
+}
+
+Ledger::Ticket LedgerContract::Enqueue(RecordingClient& client, Demand demand) {
   Ledger::Ticket ticket = 0;
-  Inside([&] { ticket = ledger_->Enqueue({group, "tenant", "session", tokens}, &client); });
+  Inside([&] { ticket = ledger_->Enqueue(std::move(demand), &client); });
   return ticket;
 }
 
@@ -50,7 +54,7 @@ void LedgerContract::Settle(Ledger::Ticket ticket, Settlement settlement) {
 Headroom LedgerContract::HeadroomFor(int64_t tokens, const std::string& group) {
   std::optional<absl::StatusOr<Headroom>> answer;
   Inside([&] {
-    ledger_->GetHeadroom(group, tokens, [&](absl::StatusOr<Headroom> headroom) {
+    ledger_->GetHeadroom({group, "tenant", "session", tokens}, [&](absl::StatusOr<Headroom> headroom) {
       EXPECT_FALSE(inside_) << "answered from inside the method";
       answer = std::move(headroom);
     });

@@ -18,7 +18,7 @@ namespace holdfast::quota {
 struct LedgerMaker {
   std::string name;
   // A ledger without history, of these groups. The loop outlives it.
-  std::function<std::unique_ptr<Ledger>(Loop& loop, std::vector<LimitGroupOptions> groups)> make;
+  std::function<std::unique_ptr<Ledger>(Loop& loop, std::vector<LimitGroupOptions> groups, TenantPolicy tenants)> make;
   // Every answer comes within this time after what it answers. Less than 250 ms.
   Duration latency{};
 
@@ -28,10 +28,13 @@ inline void PrintTo(const LedgerMaker& maker, std::ostream* out) { *out << maker
 
 class LedgerContract : public ::testing::TestWithParam<LedgerMaker> {
  protected:
+  TenantPolicy tenants_;  // before Open
+
   // All tests are about groups "a" and "b" of these limits, whose first answer has come.
   void Open(std::vector<LimitSpec> limits, std::optional<int64_t> concurrent = std::nullopt);
 
   Ledger::Ticket Enqueue(RecordingClient& client, int64_t tokens, const std::string& group = "a");
+  Ledger::Ticket Enqueue(RecordingClient& client, Demand demand);
   void Cancel(Ledger::Ticket ticket);
   void Renew(Ledger::Ticket ticket);
   void Calibrate(Ledger::Ticket ticket, const RateLimitHeaders& headers);

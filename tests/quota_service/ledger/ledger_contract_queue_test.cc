@@ -1,6 +1,8 @@
 // The contract of the queue: granted, waiting, rejected, cancelled.
 #include <gmock/gmock.h>
 
+#include <deque>
+
 #include "tests/quota_service/ledger/ledger_contract.h"
 
 namespace holdfast::quota {
@@ -268,6 +270,80 @@ TEST_P(LedgerContract, TellsANewWaiterAtOnceWhileOthersWait) {
   Advance(milliseconds(250) + latency());
   ASSERT_THAT(third.waiting, SizeIs(1));
   EXPECT_LE(third.waiting[0].at - begin, milliseconds(250) + latency());
+}
+
+TEST_P(LedgerContract, TurnsGoRoundByTenantAsTheirWeightsSayAndThenBySession) {
+  tenants_.weights = {{"heavy", 2}};
+  Open({TokensPerMinute(600)});
+  RecordingClient first = Client();
+  Enqueue(first, 600);
+  std::deque<RecordingClient> clients;
+  std::vector<std::string> order;
+  // One tenant was there before the others with all it has; each request is a tenth of the limit.
+  for (const auto& [tenant, session] : std::vector<std::pair<std::string, std::string>>{{"early", "1"},
+                                                                                        {"early", "1"},
+                                                                                        {"early", "1"},
+                                                                                        {"early", "2"},
+                                                                                        {"heavy", "1"},
+                                                                                        {"heavy", "1"},
+                                                                                        {"heavy", "2"},
+                                                                                        {"heavy", "2"}}) {
+    clients.push_back(Client());
+    clients.back().on_granted = [&order, name = tenant + session] { order.push_back(name); };
+    Enqueue(clients.back(), Demand{"a", tenant, session, 60});
+  }
+  Answer();
+  for (int i = 0; i < 10; ++i) Advance(seconds(6));
+  Answer();
+  EXPECT_THAT(order,
+              testing::ElementsAre("heavy1", "early1", "heavy2", "heavy1", "early2", "heavy2", "early1", "early1"));
+}
+
+TEST_P(LedgerContract, TurnsAwayATenantThatHasTooManyWaitingAndNobodyElse) {
+  tenants_.most_waiting = 2;
+  Open({TokensPerMinute(600)});
+  RecordingClient first = Client();
+  const Ledger::Ticket running = Enqueue(first, 600);
+  Answer();
+  RecordingClient waits_in_a = Client();
+  RecordingClient waits_in_b = Client();
+  Enqueue(waits_in_a, 300);
+  const Ledger::Ticket leaves = Enqueue(waits_in_b, 601, "b");
+  RecordingClient cancels = Client();
+  Cancel(Enqueue(cancels, 1));
+  RecordingClient other_tenant = Client();
+  Enqueue(other_tenant, Demand{"a", "other", "session", 10});
+  Answer();
+  ASSERT_TRUE(waits_in_b.rejected) << "too large, so it waits no more";
+  Cancel(leaves);
+
+  RecordingClient fits_in = Client();
+  Enqueue(fits_in, 1);
+  RecordingClient too_many = Client();
+  const Ledger::Ticket turned_away = Enqueue(too_many, 1);
+  Answer();
+  ASSERT_TRUE(too_many.rejected);
+  EXPECT_EQ(too_many.rejected->status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(too_many.rejected->status.message(), testing::HasSubstr("tenant"));
+  // When the first of its own will have gone, after the small one of the other tenant.
+  EXPECT_LE(too_many.rejected->retry_after, seconds(31));
+  EXPECT_GE(too_many.rejected->retry_after, seconds(31) - 3 * latency());
+  EXPECT_FALSE(fits_in.rejected || other_tenant.rejected || cancels.rejected);
+  Cancel(turned_away);
+
+  // One that is refused waits again, however many there are.
+  ServerHint hint;
+  hint.retry_after = seconds(30);
+  Refuse(running, hint);
+  Answer();
+  EXPECT_FALSE(first.rejected);
+  Advance(seconds(120));
+  EXPECT_THAT(first.granted, SizeIs(2));
+  EXPECT_THAT(fits_in.granted, SizeIs(1));
+  RecordingClient room_again = Client();
+  Enqueue(room_again, 1);
+  Answer();
+  EXPECT_FALSE(room_again.rejected);
 }
 
 }  // namespace

@@ -8,11 +8,11 @@ namespace {
 
 constexpr Duration kFakeDelay = std::chrono::milliseconds(50);
 
-std::unique_ptr<Ledger> MakeInProcess(Loop& loop, std::vector<LimitGroupOptions> groups) {
-  return std::make_unique<InProcessLedger>(loop, std::move(groups));
+std::unique_ptr<Ledger> MakeInProcess(Loop& loop, std::vector<LimitGroupOptions> groups, TenantPolicy tenants) {
+  return std::make_unique<InProcessLedger>(loop, std::move(groups), std::move(tenants));
 }
-std::unique_ptr<Ledger> MakeFake(Loop& loop, std::vector<LimitGroupOptions> groups) {
-  return std::make_unique<FakeLedger>(loop, std::move(groups), kFakeDelay);
+std::unique_ptr<Ledger> MakeFake(Loop& loop, std::vector<LimitGroupOptions> groups, TenantPolicy tenants) {
+  return std::make_unique<FakeLedger>(loop, std::move(groups), kFakeDelay, std::move(tenants));
 }
 
 INSTANTIATE_TEST_SUITE_P(InProcess, LedgerContract,

@@ -23,11 +23,7 @@ class RecordingClient final : public LedgerClient {
   };
   std::vector<BootTime> granted;
   std::vector<Waiting> waiting;
-  struct Rejected {
-    absl::Status status;
-    int64_t largest;
-  };
-  std::optional<Rejected> rejected;
+  std::optional<Rejection> rejected;
 
   // What it does in the callback, after it has written it down.
   std::function<void()> on_granted = [] {};
@@ -52,10 +48,10 @@ class RecordingClient final : public LedgerClient {
     waiting.push_back({loop_.Now(), estimate});
     on_waiting();
   }
-  void OnRejected(const absl::Status& status, int64_t largest) override {
+  void OnRejected(const Rejection& rejection) override {
     EXPECT_FALSE(inside_) << "rejected from inside a method of the ledger";
     EXPECT_FALSE(rejected) << "rejected twice";
-    rejected = {status, largest};
+    rejected = rejection;
     on_rejected();
   }
 

@@ -1,0 +1,190 @@
+#include "quota_service/admission/fair_queue.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <map>
+#include <random>
+#include <set>
+
+namespace holdfast::quota {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using RequestId = FairQueue::RequestId;
+
+class FairQueueTest : public testing::Test {
+ protected:
+  RequestId Push(const Flow& flow, double cost) {
+    const RequestId id = next_++;
+    queue_.Push(flow, {id, 1, cost});
+    whose_[id] = flow.tenant + "/" + flow.session;
+    return id;
+  }
+  // Of who goes.
+  std::string Pop() {
+    const FairQueue::Waiter waiter = *queue_.Head();
+    queue_.Pop();
+    return whose_.at(waiter.id);
+  }
+  // Every flow always has a request waiting; what each of them was served after `rounds`.
+  std::map<std::string, double> ServeBacklogged(const std::vector<Flow>& flows, int rounds,
+                                                const std::function<double(const Flow&)>& cost) {
+    std::map<std::string, Flow> by_name;
+    for (const Flow& flow : flows) {
+      by_name[flow.tenant + "/" + flow.session] = flow;
+      Push(flow, cost(flow));
+    }
+    std::map<std::string, double> served;
+    for (int round = 0; round < rounds; ++round) {
+      const double spent = queue_.Head()->cost;
+      const std::string who = Pop();
+      served[who] += spent;
+      Push(by_name.at(who), cost(by_name.at(who)));
+    }
+    return served;
+  }
+
+  FairQueue queue_;
+  RequestId next_ = 1;
+  std::map<RequestId, std::string> whose_;
+};
+
+TEST_F(FairQueueTest, IsFirstComeFirstServedWithinASession) {
+  for (int i = 0; i < 5; ++i) Push({"t", "s"}, 5 - i);
+  for (RequestId id = 1; id <= 5; ++id) {
+    EXPECT_EQ(queue_.Head()->id, id);
+    queue_.Pop();
+  }
+  EXPECT_EQ(queue_.Head(), nullptr);
+}
+
+TEST_F(FairQueueTest, GivesTenantsSharesByTheirWeights) {
+  std::mt19937_64 random(7);
+  std::uniform_real_distribution<double> cost(1, 100);
+  const auto served =
+      ServeBacklogged({{"a", "1", 1}, {"b", "1", 2}, {"c", "1", 5}}, 20'000, [&](const Flow&) { return cost(random); });
+  const double all = served.at("a/1") + served.at("b/1") + served.at("c/1");
+  EXPECT_NEAR(served.at("a/1") / all, 1.0 / 8, 0.02 / 8);
+  EXPECT_NEAR(served.at("b/1") / all, 2.0 / 8, 0.02 * 2 / 8);
+  EXPECT_NEAR(served.at("c/1") / all, 5.0 / 8, 0.02 * 5 / 8);
+}
+
+TEST_F(FairQueueTest, GivesSessionsOfATenantTheSameWhateverTheirRequestsCost) {
+  // A session whose requests are 50 times as large, and a tenant whose many sessions give it no larger share.
+  const std::vector<Flow> flows = {{"a", "small"}, {"a", "large"}, {"b", "1"}, {"b", "2"}, {"b", "3"}, {"b", "4"}};
+  const auto served =
+      ServeBacklogged(flows, 50'000, [](const Flow& flow) { return flow.session == "large" ? 50.0 : 1.0; });
+  EXPECT_NEAR(served.at("a/small") / served.at("a/large"), 1, 0.01);
+  EXPECT_NEAR(served.at("b/1") / served.at("b/4"), 1, 0.01);
+  EXPECT_NEAR(served.at("a/small") / served.at("b/1"), 2, 0.02);
+}
+
+TEST_F(FairQueueTest, WhoWasAwayHasNoCreditAndNoDebt) {
+  for (int i = 0; i < 100; ++i) {
+    Push({"t", "busy"}, 10);
+    Pop();
+  }
+  Push({"t", "busy"}, 10);
+  Push({"t", "new"}, 10);
+  Push({"t", "busy"}, 10);
+  Push({"t", "new"}, 10);
+  EXPECT_EQ(Pop(), "t/busy");
+  EXPECT_EQ(Pop(), "t/new");
+  EXPECT_EQ(Pop(), "t/busy");
+  EXPECT_EQ(Pop(), "t/new");
+}
+
+TEST_F(FairQueueTest, SessionsThatAreNewEachTimeDoNotStarveAnOldOne) {
+  // It has just been served a hundred times as much as each of theirs costs.
+  Push({"t", "old"}, 100);
+  Pop();
+  Push({"t", "old"}, 1);
+  Push({"t", "new 0"}, 1);
+  int passed = 0;
+  for (; Pop() != "t/old"; ++passed) Push({"t", "new " + std::to_string(passed + 1)}, 1);
+  EXPECT_NEAR(passed, 100, 2) << "until they have had as much";
+}
+
+TEST_F(FairQueueTest, NobodyPassesAHeldHead) {
+  Push({"t", "s"}, 1);
+  Push({"t", "s"}, 1000);
+  Pop();
+  queue_.HoldHead();
+  Push({"t", "newcomer"}, 1);
+  Push({"another", "newcomer"}, 1);
+  EXPECT_THAT((std::vector{Pop(), Pop(), Pop()}), ElementsAre("t/s", "another/newcomer", "t/newcomer"));
+}
+
+TEST_F(FairQueueTest, AHeldHeadThatLeavesMakesWay) {
+  const RequestId head = Push({"t", "s"}, 1);
+  queue_.HoldHead();
+  Push({"t", "s"}, 1);
+  Push({"t", "u"}, 1);
+  EXPECT_TRUE(queue_.Erase(head));
+  EXPECT_FALSE(queue_.Erase(head));
+  EXPECT_EQ(Pop(), "t/s");
+  EXPECT_EQ(Pop(), "t/u");
+}
+
+TEST_F(FairQueueTest, TellsTheOrderInWhichAllWillGo) {
+  std::mt19937_64 random(3);
+  std::uniform_int_distribution<int> pick(0, 9);
+  for (int i = 0; i < 300; ++i) {
+    Push({"t" + std::to_string(pick(random) % 3), "s" + std::to_string(pick(random)), 1.0 + pick(random)},
+         1 + pick(random));
+  }
+  for (int i = 0; i < 50; ++i) Pop();
+  queue_.HoldHead();
+  const std::vector<FairQueue::Waiter> order = queue_.Order();
+  ASSERT_EQ(order.size(), queue_.size());
+  for (const FairQueue::Waiter& waiter : order) {
+    ASSERT_EQ(queue_.Head()->id, waiter.id);
+    queue_.Pop();
+  }
+}
+
+TEST_F(FairQueueTest, LosesNobodyWhateverHappens) {
+  std::mt19937_64 random(11);
+  const auto pick = [&](int most) { return std::uniform_int_distribution<int>(0, most)(random); };
+  std::set<RequestId> here;
+  for (int step = 0; step < 50'000; ++step) {
+    switch (pick(4)) {
+      case 0:
+      case 1:
+        here.insert(Push({"t" + std::to_string(pick(5)), "s" + std::to_string(pick(20)), 0.5 * (1 + pick(5))},
+                         pick(3) == 0 ? 0 : std::exp(pick(20) - 10)));
+        break;
+      case 2:
+        if (!here.empty()) {
+          ASSERT_EQ(here.erase(queue_.Head()->id), 1u);
+          queue_.Pop();
+        }
+        break;
+      case 3:
+        if (!here.empty()) {
+          const RequestId leaver = *std::next(here.begin(), pick(static_cast<int>(here.size()) - 1));
+          ASSERT_TRUE(queue_.Erase(leaver));
+          here.erase(leaver);
+        }
+        break;
+      default:
+        queue_.HoldHead();
+    }
+    ASSERT_EQ(queue_.size(), here.size());
+    ASSERT_EQ(queue_.Head() == nullptr, here.empty());
+  }
+  EXPECT_EQ(queue_.Order().size(), here.size());
+  EXPECT_EQ(queue_.Waiters().size(), here.size());
+}
+
+TEST_F(FairQueueTest, AnEmptyOneHasNoHead) {
+  queue_.HoldHead();
+  EXPECT_EQ(queue_.Head(), nullptr);
+  EXPECT_THAT(queue_.Order(), IsEmpty());
+  EXPECT_FALSE(queue_.Erase(1));
+}
+
+}  // namespace
+}  // namespace holdfast::quota
