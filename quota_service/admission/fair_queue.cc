@@ -81,6 +81,12 @@ const FairQueue::Waiter* FairQueue::Head() const {
   return leaf_of_.empty() ? nullptr : &nodes_[held_.value_or(Next())].queue.front();
 }
 
+Flow FairQueue::FlowOfHead() const {
+  const Node& session = nodes_[held_.value_or(Next())];
+  const Node& tenant = nodes_[session.parent];
+  return {tenant.name, session.name, tenant.weight};
+}
+
 void FairQueue::HoldHead() {
   if (!leaf_of_.empty() && !held_) held_ = Next();
 }
@@ -122,17 +128,6 @@ bool FairQueue::Erase(RequestId id) {
   ForgetIdle(tenant);
   ForgetIdle(kRoot);
   return true;
-}
-
-std::vector<FairQueue::Waiter> FairQueue::Order() const {
-  FairQueue copy = *this;
-  std::vector<Waiter> order;
-  order.reserve(size());
-  while (const Waiter* head = copy.Head()) {
-    order.push_back(*head);
-    copy.Pop();
-  }
-  return order;
 }
 
 std::vector<FairQueue::Waiter> FairQueue::Waiters() const {

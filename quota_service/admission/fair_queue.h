@@ -23,10 +23,10 @@ struct Flow {
 // alike; within a session first come, first served. Whoever waits keeps a start tag, which grows with what it was
 // served; the least start tag is next.
 //
-// Who is new begins one request of its own behind virtual time. At virtual time itself, as in the original, sessions that
-// are new each time, as those of CI jobs, would forever go before one that has been served already. (Letting virtual time
-// run with the work done, as WF2Q+ has it, is no remedy: a session that has one request at a time, as agents have, would
-// lose what it is behind whenever it comes back.)
+// Who is new begins one request of its own behind virtual time. At virtual time itself, as in the original, sessions
+// that are new each time, as those of CI jobs, would forever go before one that has been served already. (Letting
+// virtual time run with the work done, as WF2Q+ has it, is no remedy: a session that has one request at a time, as
+// agents have, would lose what it is behind whenever it comes back.)
 //
 class FairQueue {
  public:
@@ -42,6 +42,8 @@ class FairQueue {
   void Push(const Flow& flow, const Waiter& waiter);
   // Null: nobody waits. Valid until the next change.
   const Waiter* Head() const;
+  // Somebody waits.
+  Flow FlowOfHead() const;
   // Who is the head now stays it until it goes or leaves: nobody passes a large request for which tokens gather.
   void HoldHead();
   // The head goes, and its flow is charged for it. Somebody waits.
@@ -51,8 +53,7 @@ class FairQueue {
   bool Contains(RequestId id) const { return leaf_of_.contains(id); }
   size_t size() const { return leaf_of_.size(); }
 
-  // Everybody in the order in which they will go if nobody comes or leaves.
-  std::vector<Waiter> Order() const;
+  // In no order.
   std::vector<Waiter> Waiters() const;
 
  private:

@@ -57,7 +57,8 @@ double LimitGroup::Cost(int64_t tokens) const {
   return cost;
 }
 
-void LimitGroup::Enqueue(RequestId id, int64_t tokens, const Flow& flow) {
+void LimitGroup::Enqueue(BootTime now, RequestId id, int64_t tokens, const Flow& flow) {
+  returns_.Came(now, flow);
   queue_.Push(flow, {id, tokens, Cost(tokens)});
   largest_waiting_ = std::max(largest_waiting_, tokens);
 }
@@ -72,7 +73,7 @@ bool LimitGroup::FitsNow(BootTime now, int64_t tokens) const {
   if (!learnt_ && !in_flight_.empty()) return false;
   if (concurrent_ && static_cast<int64_t>(in_flight_.size()) >= *concurrent_) return false;
   return std::all_of(limits_.begin(), limits_.end(), [&](const Limit& limit) {
-    return limit.mirror.gauge().Fits(now, Amount(limit.dimension, tokens));
+    return limit.mirror.gauge().Fits(now, limit.mirror.Needed(Amount(limit.dimension, tokens)));
   });
 }
 
@@ -81,11 +82,13 @@ void LimitGroup::RejectTooLarge(std::vector<RequestId>& rejected) {
   std::erase_if(again_, [&](const Waiter& waiter) {
     if (!NeverFits(waiter.tokens)) return false;
     rejected.push_back(waiter.id);
+    first_forecasts_.erase(waiter.id);
     return true;
   });
   for (const FairQueue::Waiter& waiter : queue_.Waiters()) {
     if (!NeverFits(waiter.tokens)) continue;
     rejected.push_back(waiter.id);
+    first_forecasts_.erase(waiter.id);
     queue_.Erase(waiter.id);
   }
   largest_waiting_ = LargestAdmissible();
@@ -103,14 +106,17 @@ LimitGroup::Decision LimitGroup::Admit(BootTime now) {
   for (std::optional<int64_t> tokens = HeadTokens(); tokens && FitsNow(now, *tokens); tokens = HeadTokens()) {
     Waiter head{};
     if (again_.empty()) {
-      head = {queue_.Head()->id, *tokens, next_turn_++};
+      head = {queue_.Head()->id, *tokens, next_turn_++, queue_.FlowOfHead()};
       queue_.Pop();
     } else {
       head = again_.front();
       again_.pop_front();
     }
     for (Limit& limit : limits_) limit.mirror.Send(now, head.id, Amount(limit.dimension, head.tokens));
-    in_flight_[head.id] = {head.tokens, head.turn, now};
+    if (const auto first = first_forecasts_.extract(head.id)) {
+      record_.Observe(first.mapped().wait, now - first.mapped().at);
+    }
+    in_flight_[head.id] = {head.tokens, head.turn, now, head.flow};
     decision.granted.push_back(head.id);
   }
   queue_.HoldHead();
@@ -125,12 +131,13 @@ std::optional<BootTime> LimitGroup::NextAdmission(BootTime now) const {
   if (concurrent_ && static_cast<int64_t>(in_flight_.size()) >= *concurrent_) return std::nullopt;
   BootTime when = std::max(now, paused_until_);
   for (const Limit& limit : limits_) {
-    when = std::max(when, limit.mirror.gauge().WhenFits(now, Amount(limit.dimension, *tokens)));
+    when = std::max(when, limit.mirror.gauge().WhenFits(now, limit.mirror.Needed(Amount(limit.dimension, *tokens))));
   }
   return when;
 }
 
 bool LimitGroup::Leave(RequestId id) {
+  first_forecasts_.erase(id);
   return queue_.Erase(id) || std::erase_if(again_, [&](const Waiter& waiter) { return waiter.id == id; }) > 0;
 }
 
@@ -167,7 +174,7 @@ std::optional<LimitGroup::Waiter> LimitGroup::Land(BootTime now, RequestId id, b
   constexpr double kGain = 0.2;
   const double seconds = ToSeconds(mean_duration_);
   if (!took_nothing) mean_duration_ = FromSeconds(seconds + kGain * (ToSeconds(now - flight.since) - seconds));
-  return Waiter{id, flight.tokens, flight.turn};
+  return Waiter{id, flight.tokens, flight.turn, flight.flow};
 }
 
 void LimitGroup::WaitAgain(const Waiter& waiter) {
@@ -229,29 +236,75 @@ void LimitGroup::Requeue(BootTime now, RequestId id, Settlement settlement) {
 }
 
 void LimitGroup::Settle(BootTime now, RequestId id, Settlement settlement) {
-  if (Land(now, id, settlement == Settlement::kNotSent) && settlement == Settlement::kCharged) blind_pauses_ = 0;
+  const auto ended = Land(now, id, settlement == Settlement::kNotSent);
+  if (!ended || settlement != Settlement::kCharged) return;
+  blind_pauses_ = 0;
+  returns_.Ended(now, ended->flow);
 }
 
-std::vector<std::pair<LimitGroup::RequestId, WaitEstimate>> LimitGroup::Forecast(BootTime now) const {
+// Sessions come back: those under way now, and each that has had its turn in the forecast. One that comes back with
+// probability p counts as one that comes back for sure with p of its tokens. `told` says whether to go on.
+template <typename Told>
+void LimitGroup::PlayForward(BootTime now, FairQueue queue, Told told) const {
+  constexpr RequestId kExpected = 0;
+  // Those who are not there yet are a guess; a bound keeps it cheap.
+  const size_t most_expected = 20 * (queue.size() + in_flight_.size());
+  size_t expected = 0;
+  const auto expect = [&](const Flow& flow, double tokens) {
+    const auto returning = static_cast<int64_t>(tokens * returns_.rate());
+    if (returning <= 0 || expected >= most_expected) return;
+    ++expected;
+    queue.Push(flow, {kExpected, returning, Cost(returning)});
+  };
+  Simulation simulation(*this, now);
+  for (const Waiter& waiter : again_) {
+    if (!told(waiter.id, simulation.Next(waiter.tokens))) return;
+  }
+  for (const auto& [id, flight] : in_flight_) expect(flight.flow, static_cast<double>(flight.tokens));
+  while (const FairQueue::Waiter* head = queue.Head()) {
+    const FairQueue::Waiter waiter = *head;
+    const Flow flow = queue.FlowOfHead();
+    queue.Pop();
+    if (waiter.id == kExpected) {
+      simulation.Expect(waiter.tokens);
+    } else if (!told(waiter.id, simulation.Next(waiter.tokens))) {
+      return;
+    }
+    expect(flow, static_cast<double>(waiter.tokens) / (waiter.id == kExpected ? returns_.rate() : 1));
+  }
+}
+
+void LimitGroup::Scale(WaitEstimate& estimate) const {
+  const double wait = ToSeconds(estimate.wait);
+  estimate.wait = FromSeconds(wait * record_.Ratio(0.5));
+  estimate.least = FromSeconds(wait * record_.Ratio(0.1));
+  estimate.most = FromSeconds(wait * record_.Ratio(0.9));
+}
+
+std::vector<std::pair<LimitGroup::RequestId, WaitEstimate>> LimitGroup::Forecast(BootTime now) {
   std::vector<std::pair<RequestId, WaitEstimate>> estimates;
   estimates.reserve(queued());
-  Simulation simulation(*this, now);
-  for (const Waiter& waiter : again_) estimates.emplace_back(waiter.id, simulation.Next(waiter.tokens));
-  for (const FairQueue::Waiter& waiter : queue_.Order()) {
-    estimates.emplace_back(waiter.id, simulation.Next(waiter.tokens));
-  }
+  PlayForward(now, queue_, [&](RequestId id, const WaitEstimate& estimate) {
+    first_forecasts_.try_emplace(id, FirstForecast{now, estimate.wait});
+    estimates.emplace_back(id, estimate);
+    Scale(estimates.back().second);
+    return estimates.size() < queued();
+  });
   return estimates;
 }
 
 std::optional<WaitEstimate> LimitGroup::WouldWait(BootTime now, int64_t tokens, const Flow& flow) const {
   if (NeverFits(tokens)) return std::nullopt;
   constexpr RequestId kProbe = std::numeric_limits<RequestId>::max();
-  Simulation simulation(*this, now);
-  for (const Waiter& waiter : again_) simulation.Next(waiter.tokens);
   FairQueue queue = queue_;
   queue.Push(flow, {kProbe, tokens, Cost(tokens)});
-  for (; queue.Head()->id != kProbe; queue.Pop()) simulation.Next(queue.Head()->tokens);
-  return simulation.Next(tokens);
+  WaitEstimate result;
+  PlayForward(now, std::move(queue), [&](RequestId id, const WaitEstimate& estimate) {
+    result = estimate;
+    return id != kProbe;
+  });
+  Scale(result);
+  return result;
 }
 
 int64_t LimitGroup::LargestAdmissible() const {

@@ -9,7 +9,9 @@
 
 #include "common/base/clock.h"
 #include "quota_service/admission/fair_queue.h"
+#include "quota_service/admission/forecast_record.h"
 #include "quota_service/admission/mirror.h"
+#include "quota_service/admission/returns.h"
 #include "quota_service/retry/failure.h"
 #include "quota_service/retry/rate_limit_headers.h"
 
@@ -38,7 +40,9 @@ struct WaitEstimate {
   Duration per{};                            // zero for concurrency
   int64_t used = 0;                          // of `limit`, now, those ahead in the queue included
   int64_t requested = 0;
-  Duration wait{};   // from now
+  Duration wait{};   // from now: as likely to be longer as shorter
+  Duration least{};  // four of five waits end
+  Duration most{};   // between these
   int position = 0;  // 1: next
 };
 
@@ -63,7 +67,7 @@ class LimitGroup {
 
   const std::string& name() const { return name_; }
 
-  void Enqueue(RequestId id, int64_t tokens, const Flow& flow = {});
+  void Enqueue(BootTime now, RequestId id, int64_t tokens, const Flow& flow = {});
 
   struct Decision {
     std::vector<RequestId> granted;   // in flight from now on
@@ -84,8 +88,8 @@ class LimitGroup {
   void Requeue(BootTime now, RequestId id, Settlement settlement);
   void Settle(BootTime now, RequestId id, Settlement settlement);
 
-  // Every waiter in order of the queue, one pass.
-  std::vector<std::pair<RequestId, WaitEstimate>> Forecast(BootTime now) const;
+  // Every waiter in order of the queue, one pass. The first of each waiter is remembered, to learn from.
+  std::vector<std::pair<RequestId, WaitEstimate>> Forecast(BootTime now);
   // As a new request of `tokens` would be told now; reason kNone: it would run at once. Empty: never, it is larger than
   // a limit.
   std::optional<WaitEstimate> WouldWait(BootTime now, int64_t tokens, const Flow& flow = {}) const;
@@ -110,6 +114,7 @@ class LimitGroup {
     RequestId id;
     int64_t tokens;
     uint64_t turn;  // in the order of the first admissions
+    Flow flow;
   };
   struct Limit {
     Dimension dimension;
@@ -119,9 +124,13 @@ class LimitGroup {
     int64_t tokens;
     uint64_t turn;
     BootTime since;
+    Flow flow;
   };
   // The queue played forward.
   class Simulation;
+  void Scale(WaitEstimate& estimate) const;
+  template <typename Told>
+  void PlayForward(BootTime now, FairQueue queue, Told told) const;
 
   static double Amount(Dimension dimension, int64_t tokens) {
     return dimension == Dimension::kRequests ? 1.0 : static_cast<double>(tokens);
@@ -149,7 +158,14 @@ class LimitGroup {
   std::optional<int64_t> concurrent_;
   LimitSource concurrent_source_ = LimitSource::kConfigured;
   FairQueue queue_;
-  std::deque<Waiter> again_;  // had their turn already, and go before the queue; by turn
+  Returns returns_;
+  ForecastRecord record_;
+  struct FirstForecast {
+    BootTime at;
+    Duration wait;
+  };
+  std::map<RequestId, FirstForecast> first_forecasts_;  // of who waits
+  std::deque<Waiter> again_;                            // had their turn already, and go before the queue; by turn
   uint64_t next_turn_ = 0;
   int64_t largest_waiting_ = 0;  // no waiter has more tokens
   std::map<RequestId, InFlight> in_flight_;

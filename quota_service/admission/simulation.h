@@ -16,10 +16,13 @@ class LimitGroup::Simulation {
   Simulation(const LimitGroup& group, BootTime now);
 
   WaitEstimate Next(int64_t tokens);
+  // Somebody goes who is not in the queue yet, and holds no position in it.
+  void Expect(int64_t tokens);
 
  private:
   struct Copy {
     Dimension dimension;
+    const Mirror* mirror;
     std::unique_ptr<Gauge> gauge;
     double level_now;
     double charged_ahead;  // by waiters before the next one

@@ -99,7 +99,7 @@ bool InProcessLedger::WaitAfterExpiry(Ticket ticket) {
   Place& place = found->second;
   SetStage(place, Stage::kWaiting);
   place.announcer = Announcer();
-  place.group->limits.Enqueue(ticket, place.tokens, place.flow);
+  place.group->limits.Enqueue(loop_.Now(), ticket, place.tokens, place.flow);
   Wake(*place.group);
   return true;
 }
@@ -126,7 +126,7 @@ Ledger::Ticket InProcessLedger::Enqueue(Demand demand, LedgerClient* client) {
     return ticket;
   }
   SetStage(place, Stage::kWaiting);
-  group.limits.Enqueue(ticket, place.tokens, place.flow);
+  group.limits.Enqueue(loop_.Now(), ticket, place.tokens, place.flow);
   Wake(group);
   return ticket;
 }

@@ -36,7 +36,7 @@ TEST(Forecast, CountsThoseAheadInWaitPositionAndUse) {
 TEST(Forecast, IsWhatThenHappensToASoleUser) {
   for (const WindowKind kind : {WindowKind::kContinuous, WindowKind::kSliding, WindowKind::kFixed}) {
     LimitGroup group = LearntGroup({TokensPerMinute(600, kind), RequestsPerMinute(7)});
-    for (LimitGroup::RequestId id = 1; id <= 30; ++id) group.Enqueue(id, static_cast<int64_t>(id * 37 % 590));
+    for (LimitGroup::RequestId id = 1; id <= 30; ++id) group.Enqueue(At({}), id, static_cast<int64_t>(id * 37 % 590));
     group.Admit(At({}));
     std::map<LimitGroup::RequestId, BootTime> promised;
     for (const auto& [id, estimate] : group.Forecast(At({}))) promised[id] = At({}) + estimate.wait;

@@ -39,7 +39,7 @@ inline RateLimitHeaders RequestHeaders(std::optional<int64_t> limit, std::option
 inline LimitGroup LearntGroup(std::vector<LimitSpec> limits, std::optional<int64_t> concurrent = std::nullopt) {
   constexpr LimitGroup::RequestId kFirst = 1'000'000;
   LimitGroup group({"upstream/family", std::move(limits), concurrent});
-  group.Enqueue(kFirst, 0);
+  group.Enqueue(At({}), kFirst, 0);
   group.Admit(At({}));
   group.OnHeaders(At({}), kFirst, {});
   group.Settle(At({}), kFirst, Settlement::kNotSent);
@@ -57,7 +57,7 @@ inline std::optional<int64_t> Remaining(const LimitGroup& group, BootTime now,
 
 // Enqueues and admits.
 inline LimitGroup::Decision Ask(LimitGroup& group, BootTime now, LimitGroup::RequestId id, int64_t tokens) {
-  group.Enqueue(id, tokens);
+  group.Enqueue(now, id, tokens);
   return group.Admit(now);
 }
 

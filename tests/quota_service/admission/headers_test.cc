@@ -126,7 +126,7 @@ TEST_F(Headers, CountOnceAndOnlyForWhatIsUnderWay) {
 }
 
 TEST_F(Headers, OfOneRequestDoNotGiveBackWhatAnotherHasTaken) {
-  for (LimitGroup::RequestId id = 1; id <= 4; ++id) group_.Enqueue(id, 100);
+  for (LimitGroup::RequestId id = 1; id <= 4; ++id) group_.Enqueue(At({}), id, 100);
   ASSERT_THAT(group_.Admit(At({})).granted, ElementsAre(1, 2, 3, 4));
   for (LimitGroup::RequestId id = 1; id <= 4; ++id) {
     group_.OnHeaders(At({}), id, TokenHeaders(600, 600 - 100 * static_cast<int64_t>(id)));
@@ -135,7 +135,7 @@ TEST_F(Headers, OfOneRequestDoNotGiveBackWhatAnotherHasTaken) {
 }
 
 TEST_F(Headers, ThatComeInAnotherOrderChangeNothing) {
-  for (LimitGroup::RequestId id = 1; id <= 4; ++id) group_.Enqueue(id, 100);
+  for (LimitGroup::RequestId id = 1; id <= 4; ++id) group_.Enqueue(At({}), id, 100);
   ASSERT_THAT(group_.Admit(At({})).granted, ElementsAre(1, 2, 3, 4));
   // The provider saw them as 4, 2, 1, 3.
   group_.OnHeaders(At({}), 3, TokenHeaders(600, 200));
@@ -146,8 +146,8 @@ TEST_F(Headers, ThatComeInAnotherOrderChangeNothing) {
 }
 
 TEST_F(Headers, AreNeverCorrectedForTwice) {
-  group_.Enqueue(1, 100);
-  group_.Enqueue(2, 100);
+  group_.Enqueue(At({}), 1, 100);
+  group_.Enqueue(At({}), 2, 100);
   ASSERT_THAT(group_.Admit(At({})).granted, ElementsAre(1, 2));
   // Somebody else took 150 before either arrived; both answers show it.
   group_.OnHeaders(At({}), 1, TokenHeaders(600, 350));
@@ -156,7 +156,7 @@ TEST_F(Headers, AreNeverCorrectedForTwice) {
 }
 
 TEST_F(Headers, SentBeforeThatCorrectionDoNotUndoIt) {
-  for (LimitGroup::RequestId id = 1; id <= 4; ++id) group_.Enqueue(id, 10);
+  for (LimitGroup::RequestId id = 1; id <= 4; ++id) group_.Enqueue(At({}), id, 10);
   group_.Admit(At({}));
   group_.OnHeaders(At({}), 4, TokenHeaders(600, 60));
   // Older answers, from before somebody else came.
@@ -177,8 +177,8 @@ TEST_F(Headers, ThatTakeTimeLeaveTheMirrorBelowTheProvider) {
 }
 
 TEST_F(Headers, OfARequestThatIsGivenBackDoNotReturnMoreThanItTook) {
-  group_.Enqueue(1, 100);
-  group_.Enqueue(2, 100);
+  group_.Enqueue(At({}), 1, 100);
+  group_.Enqueue(At({}), 2, 100);
   group_.Admit(At({}));
   group_.Settle(At({}), 1, Settlement::kNotSent);
   group_.OnHeaders(At({}), 2, TokenHeaders(600, 500));

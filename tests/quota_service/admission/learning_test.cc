@@ -20,7 +20,7 @@ class Learning : public testing::Test {
 };
 
 TEST_F(Learning, OneGoesAheadAloneUntilItsHeadersCome) {
-  for (LimitGroup::RequestId id = 1; id <= 3; ++id) group_.Enqueue(id, 10);
+  for (LimitGroup::RequestId id = 1; id <= 3; ++id) group_.Enqueue(At({}), id, 10);
   EXPECT_FALSE(group_.limits_known());
   EXPECT_THAT(group_.Admit(At({})).granted, ElementsAre(1));
   EXPECT_EQ(group_.NextAdmission(At({})), std::nullopt) << "only an answer helps, not time";
@@ -32,8 +32,8 @@ TEST_F(Learning, OneGoesAheadAloneUntilItsHeadersCome) {
 
 TEST_F(Learning, HoldsForConfiguredLimitsToo) {
   LimitGroup group({"upstream/family", {TokensPerMinute(600)}, 64});
-  group.Enqueue(1, 10);
-  group.Enqueue(2, 10);
+  group.Enqueue(At({}), 1, 10);
+  group.Enqueue(At({}), 2, 10);
   EXPECT_THAT(group.Admit(At({})).granted, ElementsAre(1));
   group.OnHeaders(At({}), 1, TokenHeaders(600, 5));
   EXPECT_THAT(group.Admit(At({})).granted, IsEmpty()) << "others have used it";
@@ -64,7 +64,7 @@ TEST_F(Learning, AFirstRequestThatIsLargerThanWhatRemainsIsNotChargedTwice) {
 }
 
 TEST_F(Learning, WithoutLimitsInTheHeadersEverybodyGoes) {
-  for (LimitGroup::RequestId id = 1; id <= 3; ++id) group_.Enqueue(id, 1'000'000);
+  for (LimitGroup::RequestId id = 1; id <= 3; ++id) group_.Enqueue(At({}), id, 1'000'000);
   group_.Admit(At({}));
   group_.OnHeaders(At({}), 1, {});
   EXPECT_THAT(group_.Admit(At({})).granted, ElementsAre(2, 3));
@@ -73,7 +73,7 @@ TEST_F(Learning, WithoutLimitsInTheHeadersEverybodyGoes) {
 }
 
 TEST_F(Learning, ALimitThatShowsLaterChargesAllThatIsUnderWay) {
-  for (LimitGroup::RequestId id = 1; id <= 3; ++id) group_.Enqueue(id, 100);
+  for (LimitGroup::RequestId id = 1; id <= 3; ++id) group_.Enqueue(At({}), id, 100);
   group_.Admit(At({}));
   group_.OnHeaders(At({}), 1, {});
   ASSERT_THAT(group_.Admit(At({})).granted, ElementsAre(2, 3));
@@ -84,7 +84,7 @@ TEST_F(Learning, ALimitThatShowsLaterChargesAllThatIsUnderWay) {
 TEST_F(Learning, WhenTheFirstCallFailsTheNextGoesAheadAlone) {
   for (const Settlement how : {Settlement::kNotSent, Settlement::kCharged}) {
     LimitGroup group({"upstream/family", {}, std::nullopt});
-    for (LimitGroup::RequestId id = 1; id <= 3; ++id) group.Enqueue(id, 10);
+    for (LimitGroup::RequestId id = 1; id <= 3; ++id) group.Enqueue(At({}), id, 10);
     group.Admit(At({}));
     group.Settle(At(seconds(1)), 1, how);
     EXPECT_THAT(group.Admit(At(seconds(1))).granted, ElementsAre(2));
@@ -94,8 +94,8 @@ TEST_F(Learning, WhenTheFirstCallFailsTheNextGoesAheadAlone) {
 }
 
 TEST_F(Learning, ARefusalIsAnAnswer) {
-  group_.Enqueue(1, 40);
-  group_.Enqueue(2, 50);
+  group_.Enqueue(At({}), 1, 40);
+  group_.Enqueue(At({}), 2, 50);
   group_.Admit(At({}));
   ServerHint hint;
   hint.dimension = Dimension::kTokens;

@@ -67,7 +67,7 @@ class RandomWorld {
       const RequestId id = ++last_;
       // Mostly small ones, some of the whole limit, some that can never go.
       const int64_t tokens = Chance(70) ? Pick(0, limit_ / 10) : Pick(0, limit_ + limit_ / 20);
-      group_.Enqueue(id, tokens);
+      group_.Enqueue(now_, id, tokens);
       waiting_[id] = {tokens};
     } else if (what <= 60) {
       now_ += Chance(20) ? Duration(Pick(0, 60'000'000'000)) : Duration(Pick(0, 500'000'000));

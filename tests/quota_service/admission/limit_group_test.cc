@@ -82,7 +82,7 @@ TEST(LimitGroup, ReplaysTheIncidentFromNothingButHeaders) {
 
 TEST(LimitGroup, GrantsInTheOrderOfArrival) {
   LimitGroup group = LearntGroup({TokensPerMinute(600)});
-  for (LimitGroup::RequestId id = 1; id <= 3; ++id) group.Enqueue(id, 200);
+  for (LimitGroup::RequestId id = 1; id <= 3; ++id) group.Enqueue(At({}), id, 200);
   EXPECT_THAT(group.Admit(At({})).granted, ElementsAre(1, 2, 3));
 }
 
@@ -98,8 +98,8 @@ TEST(LimitGroup, LetsNobodyPassALargeHead) {
 
 TEST(LimitGroup, RejectsWhatIsLargerThanTheLimitAndServesTheOthers) {
   LimitGroup group = LearntGroup({TokensPerMinute(600), RequestsPerMinute(10)});
-  group.Enqueue(1, 601);
-  group.Enqueue(2, 600);
+  group.Enqueue(At({}), 1, 601);
+  group.Enqueue(At({}), 2, 600);
   const auto decision = group.Admit(At({}));
   EXPECT_THAT(decision.rejected, ElementsAre(1));
   EXPECT_THAT(decision.granted, ElementsAre(2));
@@ -111,8 +111,8 @@ TEST(LimitGroup, RejectsWhatIsLargerThanTheLimitAndServesTheOthers) {
 TEST(LimitGroup, RejectsAWaiterWhenTheLimitShrinksBelowIt) {
   LimitGroup group = LearntGroup({TokensPerMinute(600)});
   Ask(group, At({}), 1, 600);
-  group.Enqueue(2, 500);
-  group.Enqueue(3, 100);
+  group.Enqueue(At({}), 2, 500);
+  group.Enqueue(At({}), 3, 100);
   ASSERT_THAT(group.Admit(At({})).rejected, IsEmpty());
   group.OnHeaders(At({}), 1, TokenHeaders(400, 0));
   EXPECT_LE(group.NextAdmission(At({})), At({})) << "there is someone to reject";
@@ -144,7 +144,7 @@ TEST(LimitGroup, WaitsForEveryDimension) {
 
 TEST(LimitGroup, KeepsNoMoreUnderWayThanAllowed) {
   LimitGroup group = LearntGroup({}, 2);
-  for (LimitGroup::RequestId id = 1; id <= 4; ++id) group.Enqueue(id, 10);
+  for (LimitGroup::RequestId id = 1; id <= 4; ++id) group.Enqueue(At({}), id, 10);
   EXPECT_THAT(group.Admit(At({})).granted, ElementsAre(1, 2));
   EXPECT_EQ(group.NextAdmission(At({})), std::nullopt) << "no time alone makes room";
   EXPECT_EQ(Remaining(group, At({}), Dimension::kConcurrency), 0);
@@ -220,7 +220,7 @@ TEST(LimitGroup, WaitersThatReturnTogetherKeepTheirOrder) {
   for (LimitGroup::RequestId id = 1; id <= 3; ++id) Ask(group, At({}), id, 1);
   ServerHint hint;
   hint.retry_after = seconds(1);
-  group.Enqueue(4, 1);
+  group.Enqueue(At({}), 4, 1);
   for (const LimitGroup::RequestId id : {2, 1, 3}) group.Refuse(At({}), id, hint);
   EXPECT_THAT(group.Admit(At(seconds(1))).granted, ElementsAre(1, 2, 3, 4));
 }

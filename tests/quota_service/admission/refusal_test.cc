@@ -60,7 +60,7 @@ TEST_F(Refusal, InWordsSetsTheLevelAndTheRequestWaitsAsTheServerSays) {
 
 TEST_F(Refusal, WaitsAtTheFrontOfThoseWhoCameLater) {
   Send(1, 100);
-  group_.Enqueue(2, 1);
+  group_.Enqueue(At({}), 2, 1);
   group_.Refuse(At({}), 1, ComeBackIn(seconds(1)));
   EXPECT_THAT(group_.Admit(At(seconds(1) - nanoseconds(1))).granted, IsEmpty());
   EXPECT_THAT(group_.Admit(At(seconds(1))).granted, ElementsAre(1, 2));

@@ -1,0 +1,39 @@
+#include "quota_service/admission/returns.h"
+
+namespace holdfast::quota {
+namespace {
+
+// Tools run between two calls of an agent.
+constexpr Duration kSoon = std::chrono::seconds(30);
+constexpr double kGain = 0.05;
+
+std::string KeyOf(const Flow& flow) { return flow.tenant + '\0' + flow.session; }
+
+}  // namespace
+
+void Returns::Ended(BootTime now, const Flow& flow) {
+  Expire(now);
+  std::string key = KeyOf(flow);
+  ended_[key] = now;
+  order_.emplace_back(now, std::move(key));
+}
+
+void Returns::Came(BootTime now, const Flow& flow) {
+  Expire(now);
+  if (ended_.erase(KeyOf(flow)) > 0) Learn(true);
+}
+
+void Returns::Expire(BootTime now) {
+  while (!order_.empty() && order_.front().first + kSoon < now) {
+    const auto found = ended_.find(order_.front().second);
+    if (found != ended_.end() && found->second == order_.front().first) {
+      ended_.erase(found);
+      Learn(false);
+    }
+    order_.pop_front();
+  }
+}
+
+void Returns::Learn(bool came_back) { rate_ += kGain * ((came_back ? 1 : 0) - rate_); }
+
+}  // namespace holdfast::quota
