@@ -18,12 +18,12 @@ void ForecastRecord::Observe(Duration forecast, Duration real) {
   if (ratios_.size() > kRemembered) ratios_.pop_back();
 }
 
-double ForecastRecord::Ratio(double q) const {
-  if (ratios_.size() < kEnough) return 1;
+ForecastRecord::Ratios ForecastRecord::ratios() const {
+  if (ratios_.size() < kEnough) return {};
   std::vector<double> sorted(ratios_.begin(), ratios_.end());
-  const auto at = sorted.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(sorted.size() - 1));
-  std::nth_element(sorted.begin(), at, sorted.end());
-  return *at;
+  std::sort(sorted.begin(), sorted.end());
+  const auto at = [&](double q) { return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1))]; };
+  return {at(0.1), at(0.5), at(0.9)};
 }
 
 }  // namespace holdfast::quota

@@ -13,8 +13,14 @@ class ForecastRecord {
   // A wait was forecast as `forecast`, at first, and lasted `real`. Short ones say nothing.
   void Observe(Duration forecast, Duration real);
 
-  // Of real waits to forecasts; 1 until there is enough to go by. `q` from 0 to 1.
-  double Ratio(double q) const;
+  // Quantiles of real waits to forecasts: four of five lie between the 10th and the 90th percentile. All 1 until there
+  // is enough to go by.
+  struct Ratios {
+    double p10 = 1;
+    double p50 = 1;
+    double p90 = 1;
+  };
+  Ratios ratios() const;
 
  private:
   std::deque<double> ratios_;  // the latest first

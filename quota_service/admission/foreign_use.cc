@@ -22,18 +22,17 @@ void ForeignUse::Observe(double shortfall, double explained) {
   const bool certain = shortfall > explained + kLeast;
   observations_.push_front({std::max(0.0, shortfall), certain});
   certain_ += certain ? 1 : 0;
-  if (observations_.size() <= kRemembered) return;
-  certain_ -= observations_.back().certain ? 1 : 0;
-  observations_.pop_back();
-}
-
-double ForeignUse::margin() const {
-  if (certain_ < kCertainEnough) return 0;
+  if (observations_.size() > kRemembered) {
+    certain_ -= observations_.back().certain ? 1 : 0;
+    observations_.pop_back();
+  }
+  margin_ = 0;
+  if (certain_ < kCertainEnough) return;
   std::vector<double> all;
   all.reserve(observations_.size());
   for (const Observation& observation : observations_) all.push_back(observation.shortfall);
   std::nth_element(all.begin(), all.begin() + kOutliers, all.end(), std::greater<>());
-  return kReserve * all[kOutliers];
+  margin_ = kReserve * all[kOutliers];
 }
 
 }  // namespace holdfast::quota

@@ -14,7 +14,7 @@ class ForeignUse {
 
   // 0 until others were seen several times, and again when they have not been for a while: once is a start with a level
   // that was not known, or a limit that has changed.
-  double margin() const;
+  double margin() const { return margin_; }
 
  private:
   struct Observation {
@@ -23,6 +23,7 @@ class ForeignUse {
   };
   std::deque<Observation> observations_;  // the latest first
   size_t certain_ = 0;                    // of them
+  double margin_ = 0;
 };
 
 }  // namespace holdfast::quota

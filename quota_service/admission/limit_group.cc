@@ -14,6 +14,13 @@ constexpr Duration kFirstBlindPause = std::chrono::seconds(1);
 constexpr int kMostDoublings = 6;
 constexpr Duration kMostBlindPause = std::chrono::minutes(1);
 
+void Scale(const ForecastRecord::Ratios& ratios, WaitEstimate& estimate) {
+  const double wait = ToSeconds(estimate.wait);
+  estimate.wait = FromSeconds(wait * ratios.p50);
+  estimate.least = FromSeconds(wait * ratios.p10);
+  estimate.most = FromSeconds(wait * ratios.p90);
+}
+
 }  // namespace
 
 LimitGroup::LimitGroup(LimitGroupOptions options) : name_(std::move(options.name)), concurrent_(options.concurrent) {
@@ -274,20 +281,14 @@ void LimitGroup::PlayForward(BootTime now, FairQueue queue, Told told) const {
   }
 }
 
-void LimitGroup::Scale(WaitEstimate& estimate) const {
-  const double wait = ToSeconds(estimate.wait);
-  estimate.wait = FromSeconds(wait * record_.Ratio(0.5));
-  estimate.least = FromSeconds(wait * record_.Ratio(0.1));
-  estimate.most = FromSeconds(wait * record_.Ratio(0.9));
-}
-
 std::vector<std::pair<LimitGroup::RequestId, WaitEstimate>> LimitGroup::Forecast(BootTime now) {
   std::vector<std::pair<RequestId, WaitEstimate>> estimates;
   estimates.reserve(queued());
+  const ForecastRecord::Ratios ratios = record_.ratios();
   PlayForward(now, queue_, [&](RequestId id, const WaitEstimate& estimate) {
     first_forecasts_.try_emplace(id, FirstForecast{now, estimate.wait});
     estimates.emplace_back(id, estimate);
-    Scale(estimates.back().second);
+    Scale(ratios, estimates.back().second);
     return estimates.size() < queued();
   });
   return estimates;
@@ -303,7 +304,7 @@ std::optional<WaitEstimate> LimitGroup::WouldWait(BootTime now, int64_t tokens, 
     result = estimate;
     return id != kProbe;
   });
-  Scale(result);
+  Scale(record_.ratios(), result);
   return result;
 }
 

@@ -128,7 +128,6 @@ class LimitGroup {
   };
   // The queue played forward.
   class Simulation;
-  void Scale(WaitEstimate& estimate) const;
   template <typename Told>
   void PlayForward(BootTime now, FairQueue queue, Told told) const;
 

@@ -64,18 +64,18 @@ TEST(ForeignUse, LeavesRoomForTheBurstsThatItSawAndForgetsThem) {
 TEST(ForecastRecord, IsSilentUntilItHasEnoughToGoBy) {
   ForecastRecord record;
   for (int i = 0; i < 19; ++i) record.Observe(seconds(10), seconds(20));
-  EXPECT_EQ(record.Ratio(0.5), 1);
+  EXPECT_EQ(record.ratios().p50, 1);
   record.Observe(seconds(10), seconds(20));
-  EXPECT_DOUBLE_EQ(record.Ratio(0.5), 2);
+  EXPECT_DOUBLE_EQ(record.ratios().p50, 2);
 }
 
 TEST(ForecastRecord, TellsTheSpreadAndIgnoresShortWaits) {
   ForecastRecord record;
   for (int i = 0; i <= 100; ++i) record.Observe(seconds(100), seconds(100 + i));
   for (int i = 0; i < 500; ++i) record.Observe(seconds(1), seconds(60));
-  EXPECT_NEAR(record.Ratio(0.1), 1.1, 0.01);
-  EXPECT_NEAR(record.Ratio(0.5), 1.5, 0.01);
-  EXPECT_NEAR(record.Ratio(0.9), 1.9, 0.01);
+  EXPECT_NEAR(record.ratios().p10, 1.1, 0.01);
+  EXPECT_NEAR(record.ratios().p50, 1.5, 0.01);
+  EXPECT_NEAR(record.ratios().p90, 1.9, 0.01);
 }
 
 // A margin never keeps a request from going that fits the limit.
