@@ -17,7 +17,9 @@ namespace {
 namespace json = boost::json;
 
 constexpr double kAnnouncement = 0.2;  // seconds that an announced wait may be off
-constexpr double kLateness = 0.3;      // seconds after the moment from which it fits
+// Seconds after the moment from which it fits, for a machine with other things to do; it is milliseconds on an idle
+// one.
+constexpr double kLateness = 1.0;
 
 struct Row {
   int64_t limit;

@@ -47,6 +47,7 @@ Envelope MakeEnvelope(const Account& account, const TestCall::Ask& ask) {
   Envelope envelope;
   envelope.tenant = "default";
   envelope.call_id = ask.call_id;
+  envelope.session = ask.session;
   envelope.model = "gpt";
   envelope.digest = "digest";
   envelope.route = {std::make_shared<Account>(account), "gpt-upstream", kGroup};

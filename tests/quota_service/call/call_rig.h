@@ -78,6 +78,7 @@ class TestCall {
  public:
   struct Ask {
     std::string call_id = "call-1";
+    std::string session = {};
     int64_t charge = 1000;
     Duration max_wait = std::chrono::minutes(15);
     std::optional<v1::GenerateRequest> request = std::nullopt;  // of typed calls; absent: MakeRequest()
