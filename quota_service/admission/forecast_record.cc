@@ -9,12 +9,14 @@ namespace {
 constexpr Duration kShort = std::chrono::seconds(5);
 constexpr size_t kRemembered = 1000;
 constexpr size_t kEnough = 20;
+// Beyond this it was another world: a limit was replaced.
+constexpr double kMostRatio = 10;
 
 }  // namespace
 
 void ForecastRecord::Observe(Duration forecast, Duration real) {
   if (forecast < kShort) return;
-  ratios_.push_front(ToSeconds(real) / ToSeconds(forecast));
+  ratios_.push_front(std::clamp(ToSeconds(real) / ToSeconds(forecast), 1 / kMostRatio, kMostRatio));
   if (ratios_.size() > kRemembered) ratios_.pop_back();
 }
 

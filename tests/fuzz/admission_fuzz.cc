@@ -138,7 +138,7 @@ class World {
     Check(next.has_value() || waiting_.empty() || !under_way_.empty(), "who waits alone is served by time");
   }
 
-  void CheckGroup() const {
+  void CheckGroup() {
     Check(group_.queued() == waiting_.size() && group_.in_flight() == under_way_.size(), "nobody is lost");
     for (const auto& [id, tokens] : waiting_) Check(group_.Contains(id), "nobody is lost from the queue");
     for (const auto& [id, tokens] : under_way_) Check(group_.Contains(id), "nobody is lost under way");

@@ -87,7 +87,10 @@ TEST_F(InspectTest, HeadroomRefusesNonsense) {
   status = Ask(&v1::QuotaService::Stub::GetHeadroom, request, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(status.error_message(), HasSubstr("tokens"));
-  EXPECT_EQ(Headroom(std::numeric_limits<int64_t>::max()).verdict(), v1::GetHeadroomResponse::FITS_NOW);
+  request.set_tokens(std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(Ask(&v1::QuotaService::Stub::GetHeadroom, request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Headroom(1'000'000'000'000).verdict(), v1::GetHeadroomResponse::FITS_NOW);
 }
 
 TEST_F(InspectTest, GetModelTellsWindowLargestRequestDialectAndUpstreams) {
