@@ -80,7 +80,7 @@ bool LimitGroup::FitsNow(BootTime now, int64_t tokens) const {
   if (!learnt_ && !in_flight_.empty()) return false;
   if (concurrent_ && static_cast<int64_t>(in_flight_.size()) >= *concurrent_) return false;
   return std::all_of(limits_.begin(), limits_.end(), [&](const Limit& limit) {
-    return limit.mirror.gauge().Fits(now, limit.mirror.Needed(Amount(limit.dimension, tokens)));
+    return limit.mirror.gauge().Fits(now, Amount(limit.dimension, tokens));
   });
 }
 
@@ -138,7 +138,7 @@ std::optional<BootTime> LimitGroup::NextAdmission(BootTime now) const {
   if (concurrent_ && static_cast<int64_t>(in_flight_.size()) >= *concurrent_) return std::nullopt;
   BootTime when = std::max(now, paused_until_);
   for (const Limit& limit : limits_) {
-    when = std::max(when, limit.mirror.gauge().WhenFits(now, limit.mirror.Needed(Amount(limit.dimension, *tokens))));
+    when = std::max(when, limit.mirror.gauge().WhenFits(now, Amount(limit.dimension, *tokens)));
   }
   return when;
 }

@@ -57,13 +57,10 @@ void Mirror::Refused(BootTime now, RequestId id) {
   const auto found = sent_.find(id);
   if (found == sent_.end()) return;
   const std::optional<double> remaining = found->second.remaining;
-  refill_under_way_ = Refill(now - found->second.at);
   Return(now, id);
   // Headers of a refusal were compared with a level that it was part of.
   raises_in_a_row_ = 0;
-  if (!remaining) return;
-  foreign_.Observe(gauge_->Level(now) - *remaining, refill_under_way_);
-  LowerTo(now, *remaining);
+  if (remaining) LowerTo(now, *remaining);
 }
 
 void Mirror::Forget(RequestId id) { sent_.erase(id); }
@@ -86,15 +83,6 @@ void Mirror::LowerTo(BootTime now, double level) {
   if (const double delta = least - gauge_->Level(now); delta < 0) Correct(now, delta);
 }
 
-double Mirror::Needed(double amount) const {
-  return amount > gauge_->limit() ? amount : std::min(gauge_->limit(), amount + foreign_.margin());
-}
-
-// In a window as if it were even; what it is for is a bound on how far a delay explains a difference.
-double Mirror::Refill(Duration elapsed) const {
-  return gauge_->limit() / ToSeconds(gauge_->per()) * ToSeconds(elapsed);
-}
-
 void Mirror::OnHeaders(BootTime now, RequestId id, const DimensionHeaders& headers) {
   const auto found = sent_.find(id);
   if (found == sent_.end() || found->second.confirmed) return;
@@ -108,7 +96,6 @@ void Mirror::OnHeaders(BootTime now, RequestId id, const DimensionHeaders& heade
 
   const double difference = remaining - gauge_->Level(now);
   const double sent_meanwhile = charged_ - sent.charged_by_then;
-  foreign_.Observe(-difference, Refill(now - sent.at));
   if (difference < 0) {
     Correct(now, difference);
   } else if (const double raise = difference - sent_meanwhile - sent.unconfirmed_before; raise > 0) {
@@ -121,10 +108,7 @@ void Mirror::OnHeaders(BootTime now, RequestId id, const DimensionHeaders& heade
 
 void Mirror::OnRefusal(BootTime now, std::optional<int64_t> limit, std::optional<int64_t> used) {
   if (limit) SetLimit(now, *limit, LimitSource::kRefusal);
-  if (!used || *used < 0) return;
-  const double level = gauge_->limit() - static_cast<double>(*used);
-  foreign_.Observe(gauge_->Level(now) - level, refill_under_way_);
-  LowerTo(now, level);
+  if (used && *used >= 0) LowerTo(now, gauge_->limit() - static_cast<double>(*used));
 }
 
 void Mirror::CapSoThat(BootTime now, double amount, Duration wait) {

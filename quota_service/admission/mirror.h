@@ -6,7 +6,6 @@
 #include <string>
 
 #include "common/base/clock.h"
-#include "quota_service/admission/foreign_use.h"
 #include "quota_service/admission/gauge.h"
 #include "quota_service/retry/rate_limit_headers.h"
 
@@ -35,9 +34,6 @@ class Mirror {
 
   const Gauge& gauge() const { return *gauge_; }
   LimitSource source() const { return source_; }
-  // What must be there for `amount` to be sent: itself, and room for what others spend of the same key meanwhile. Never
-  // more than the limit, so that whatever fits the limit goes in finite time.
-  double Needed(double amount) const;
 
   // `id` goes upstream now and takes `amount`.
   void Send(BootTime now, RequestId id, double amount);
@@ -71,13 +67,10 @@ class Mirror {
   void SetLimit(BootTime now, int64_t limit, LimitSource source);
   void Correct(BootTime now, double delta);
   void LowerTo(BootTime now, double level);
-  double Refill(Duration elapsed) const;
 
   WindowKind kind_;
   std::unique_ptr<Gauge> gauge_;
   LimitSource source_;
-  ForeignUse foreign_;
-  double refill_under_way_ = 0;  // between the sending of what was refused last and its refusal
   std::map<RequestId, Sent> sent_;
   double charged_ = 0;  // sum of all amounts sent and not returned
   int raises_in_a_row_ = 0;

@@ -16,7 +16,7 @@ LimitGroup::Simulation::Simulation(const LimitGroup& group, BootTime now) : grou
   for (const Limit& limit : group.limits_) {
     auto gauge = limit.mirror.gauge().Clone();
     const double level = gauge->Level(now);
-    gauges_.push_back({limit.dimension, &limit.mirror, std::move(gauge), level, 0});
+    gauges_.push_back({limit.dimension, std::move(gauge), level, 0});
   }
   for (const auto& [id, flight] : group.in_flight_) {
     const BootTime end = flight.since + group.mean_duration_;
@@ -54,7 +54,7 @@ WaitEstimate LimitGroup::Simulation::Next(int64_t tokens) {
 
   const Copy* binding = nullptr;
   for (const Copy& copy : gauges_) {
-    const BootTime fits = copy.gauge->WhenFits(time_, copy.mirror->Needed(Amount(copy.dimension, tokens)));
+    const BootTime fits = copy.gauge->WhenFits(time_, Amount(copy.dimension, tokens));
     // A limit that shrank while others wait: those that no longer fit are rejected before they get here.
     if (fits == BootTime::max()) continue;
     const bool explains = fits > time_ || estimate.reason == WaitEstimate::Reason::kNone;

@@ -22,7 +22,6 @@ class LimitGroup::Simulation {
  private:
   struct Copy {
     Dimension dimension;
-    const Mirror* mirror;
     std::unique_ptr<Gauge> gauge;
     double level_now;
     double charged_ahead;  // by waiters before the next one

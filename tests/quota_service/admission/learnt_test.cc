@@ -1,8 +1,7 @@
-// What a limit group learns from what happens: who comes back, what others spend, how its forecasts turned out.
+// What a limit group learns from what happens: who comes back, and how its forecasts turned out.
 #include <gtest/gtest.h>
 
 #include "quota_service/admission/forecast_record.h"
-#include "quota_service/admission/foreign_use.h"
 #include "quota_service/admission/returns.h"
 #include "tests/quota_service/admission/group_samples.h"
 
@@ -38,29 +37,6 @@ TEST(Returns, TooLateIsNoReturn) {
   EXPECT_EQ(returns.rate(), 0);
 }
 
-TEST(ForeignUse, LeavesNoRoomWhereTheNetworksDelayExplainsAll) {
-  ForeignUse use;
-  for (int i = 0; i < 100; ++i) use.Observe(900, 1000);
-  EXPECT_EQ(use.margin(), 0);
-}
-
-TEST(ForeignUse, OnceIsAnUnknownStartOrAChangedLimitAndNobodyElse) {
-  ForeignUse use;
-  for (int i = 0; i < 10; ++i) use.Observe(0, 10);
-  use.Observe(160'000, 10);
-  use.Observe(50'000, 10);
-  EXPECT_EQ(use.margin(), 0);
-}
-
-TEST(ForeignUse, LeavesRoomForTheBurstsThatItSawAndForgetsThem) {
-  ForeignUse use;
-  for (int i = 0; i < 30; ++i) use.Observe(i % 3 == 0 ? 4000 : 0, 100);
-  EXPECT_GE(use.margin(), 4000);
-  EXPECT_LE(use.margin(), 6000);
-  for (int i = 0; i < 200; ++i) use.Observe(0, 100);
-  EXPECT_EQ(use.margin(), 0);
-}
-
 TEST(ForecastRecord, IsSilentUntilItHasEnoughToGoBy) {
   ForecastRecord record;
   for (int i = 0; i < 19; ++i) record.Observe(seconds(10), seconds(20));
@@ -76,25 +52,6 @@ TEST(ForecastRecord, TellsTheSpreadAndIgnoresShortWaits) {
   EXPECT_NEAR(record.ratios().p10, 1.1, 0.01);
   EXPECT_NEAR(record.ratios().p50, 1.5, 0.01);
   EXPECT_NEAR(record.ratios().p90, 1.9, 0.01);
-}
-
-// A margin never keeps a request from going that fits the limit.
-TEST(ForeignUse, WhatFitsTheLimitGoesInFiniteTime) {
-  LimitGroup group = LearntGroup({TokensPerMinute(600)});
-  BootTime now = At({});
-  for (LimitGroup::RequestId id = 1; id <= 10; ++id, now += seconds(30)) {
-    group.Enqueue(now, id, 10);
-    ASSERT_EQ(group.Admit(now).granted.size(), 1u);
-    // Somebody else has just spent half of it.
-    group.OnHeaders(now, id, TokenHeaders(600, 290));
-    group.Settle(now, id, Settlement::kCharged);
-  }
-  group.Enqueue(now, 100, 600);
-  group.Admit(now);
-  const auto next = group.NextAdmission(now);
-  ASSERT_TRUE(next.has_value());
-  EXPECT_LE(*next, now + seconds(60));
-  EXPECT_EQ(group.Admit(*next).granted.size(), 1u);
 }
 
 }  // namespace

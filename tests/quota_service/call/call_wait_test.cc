@@ -112,7 +112,7 @@ TEST_P(CallWait, WithMaxWaitZeroFailsAtOnceAndSaysWhenItWouldFit) {
 TEST_P(CallWait, WithMaxWaitZeroSaysWhenItWouldFitAlsoJustAfterAnotherWasTold) {
   CallRig rig;
   rig.Learn(200'000, 0);
-  TestCall first(rig, GetParam(), {.call_id = "first", .session = "s", .charge = 100'000});
+  TestCall first(rig, GetParam(), {.call_id = "first", .charge = 100'000});
   first.Start();
   rig.loop.Advance(milliseconds(30));
   TestCall second(rig, GetParam(), {.call_id = "second", .charge = 50'000, .max_wait = seconds(0)});
@@ -211,7 +211,7 @@ TEST_P(CallWait, WaitsInTheOrderOfArrivalWithinASession) {
   CallRig rig;
   rig.Learn(200'000, 0);
   rig.upstream.set_otherwise([this] { return Good(); });
-  TestCall first(rig, GetParam(), {.call_id = "first", .charge = 100'000});
+  TestCall first(rig, GetParam(), {.call_id = "first", .session = "s", .charge = 100'000});
   TestCall second(rig, GetParam(), {.call_id = "second", .session = "s", .charge = 1'000});
   first.Start();
   second.Start();
