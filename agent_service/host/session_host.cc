@@ -117,9 +117,8 @@ void SessionHost::LetIdleGo() {
 
 void SessionHost::TryAgain() {
   if (std::exchange(list_again_, false)) ListRunning();
-  for (const Key& key : std::set(unread_)) {
-    if (!sessions_.contains(key)) TakeUp(key, [] {});
-  }
+  // One that a client has loaded meanwhile answers at once, and is unread no more.
+  for (const Key& key : std::set(unread_)) TakeUp(key, [] {});
 }
 
 void SessionHost::Sweep() {

@@ -7,7 +7,8 @@ namespace holdfast::quota {
 
 FairQueue::FairQueue() { nodes_.emplace_back(); }
 
-FairQueue::Index FairQueue::ChildOf(Index parent, const std::string& name, double weight, double cost) {
+FairQueue::Index FairQueue::ChildOf(Index parent, const std::string& name, double weight, bool* is_new) {
+  *is_new = false;
   if (const auto found = nodes_[parent].children.find(name); found != nodes_[parent].children.end()) {
     nodes_[found->second].weight = weight;
     return found->second;
@@ -22,28 +23,31 @@ FairQueue::Index FairQueue::ChildOf(Index parent, const std::string& name, doubl
   nodes_[index].parent = parent;
   nodes_[index].name = name;
   nodes_[index].weight = weight;
-  nodes_[index].finish = nodes_[parent].virtual_time + cost / weight;
+  nodes_[index].finish = nodes_[parent].virtual_time;
+  *is_new = true;
   nodes_[parent].children.emplace(name, index);
   return index;
 }
 
 void FairQueue::Push(const Flow& flow, const Waiter& waiter) {
-  const Index tenant = ChildOf(kRoot, flow.tenant, flow.weight, waiter.cost);
-  const Index session = ChildOf(tenant, flow.session, 1, waiter.cost);
+  bool new_tenant = false;
+  bool new_session = false;
+  const Index tenant = ChildOf(kRoot, flow.tenant, flow.weight, &new_tenant);
+  const Index session = ChildOf(tenant, flow.session, 1, &new_session);
   const bool waited = nodes_[session].waits();
   nodes_[session].queue.push_back(waiter);
   leaf_of_[waiter.id] = session;
   if (waited) return;
   const bool tenant_waited = nodes_[tenant].waits();
-  StartWaiting(session);
-  if (!tenant_waited) StartWaiting(tenant);
+  StartWaiting(session, new_session ? waiter.cost : 0);
+  if (!tenant_waited) StartWaiting(tenant, new_tenant ? waiter.cost / flow.weight : 0);
 }
 
-void FairQueue::StartWaiting(Index index) {
+void FairQueue::StartWaiting(Index index, double debt) {
   Node& node = nodes_[index];
   Node& parent = nodes_[node.parent];
   parent.idle.erase({node.finish, index});
-  node.start = std::max(parent.virtual_time, node.finish);
+  node.start = std::max(parent.virtual_time, node.finish) + debt;
   node.since = arrivals_++;
   parent.waiting.emplace(node.start, node.since, index);
 }

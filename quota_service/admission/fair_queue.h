@@ -27,7 +27,6 @@ struct Flow {
 // that are new each time, as those of CI jobs, would forever go before one that has been served already. (Letting
 // virtual time run with the work done, as WF2Q+ has it, is no remedy: a session that has one request at a time, as
 // agents have, would lose what it is behind whenever it comes back.)
-//
 class FairQueue {
  public:
   using RequestId = uint64_t;
@@ -79,8 +78,10 @@ class FairQueue {
     bool waits() const { return !waiting.empty() || !queue.empty(); }
   };
 
-  Index ChildOf(Index parent, const std::string& name, double weight, double cost);
-  void StartWaiting(Index node);
+  // A new one ends, as it were, at virtual time: if it leaves unserved, nothing of it stays.
+  Index ChildOf(Index parent, const std::string& name, double weight, bool* is_new);
+  // `debt`: how far behind its tag it begins.
+  void StartWaiting(Index node, double debt);
   void StopWaiting(Index node);
   void ForgetIdle(Index parent);
   void Forget(Index node);

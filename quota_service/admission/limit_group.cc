@@ -255,7 +255,7 @@ template <typename Told>
 void LimitGroup::PlayForward(BootTime now, FairQueue queue, Told told) const {
   constexpr RequestId kExpected = 0;
   // Those who are not there yet are a guess; a bound keeps it cheap.
-  const size_t most_expected = 20 * (queue.size() + in_flight_.size());
+  const size_t most_expected = std::min<size_t>(20 * (queue.size() + in_flight_.size()), 2000);
   size_t expected = 0;
   const auto expect = [&](const Flow& flow, double tokens) {
     const auto returning = static_cast<int64_t>(tokens * returns_.rate());

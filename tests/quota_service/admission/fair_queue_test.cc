@@ -148,6 +148,15 @@ TEST_F(FairQueueTest, ACopyGoesInTheSameOrder) {
   EXPECT_EQ(queue_.size(), 0u);
 }
 
+TEST_F(FairQueueTest, WhoLeavesUnservedOwesNothing) {
+  Push({"t", "other"}, 1);
+  EXPECT_TRUE(queue_.Erase(Push({"t", "s"}, 1'000'000)));
+  EXPECT_TRUE(queue_.Erase(Push({"u", "s"}, 1'000'000)));
+  Push({"t", "s"}, 0.5);
+  Push({"u", "s"}, 0.5);
+  EXPECT_THAT((std::vector{Pop(), Pop(), Pop()}), ElementsAre("u/s", "t/s", "t/other"));
+}
+
 TEST_F(FairQueueTest, LosesNobodyWhateverHappens) {
   std::mt19937_64 random(11);
   const auto pick = [&](int most) { return std::uniform_int_distribution<int>(0, most)(random); };
