@@ -258,7 +258,7 @@ TEST(WhatGrew, IsSilentAboutNoiseAndWarmUp) {
 }
 
 TEST(WhatGrew, NamesWhatGrows) {
-  EXPECT_NE(WhatGrew(Samples(&ProcessSample::heap_kib, 30'000, 100), 0).find("the heap grew by"), std::string::npos);
+  EXPECT_NE(WhatGrew(Samples(&ProcessSample::heap_kib, 30'000, 300), 0).find("the heap grew by"), std::string::npos);
   EXPECT_NE(WhatGrew(Samples(&ProcessSample::rss_kib, 900'000, 400), 0).find("VmRSS grew by"), std::string::npos);
   EXPECT_NE(WhatGrew(Samples(&ProcessSample::descriptors, 20, 1), 8).find("descriptors rose"), std::string::npos);
   EXPECT_NE(WhatGrew(Samples(&ProcessSample::threads, 20, 1), 8).find("threads rose"), std::string::npos);

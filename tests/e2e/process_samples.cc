@@ -14,7 +14,7 @@ namespace {
 constexpr double kMostShare = 0.05;
 constexpr double kMostKib = 8 * 1024;
 // Less is what an allocator's free lists come to in a short run.
-constexpr double kNoiseKib = 1024;
+constexpr double kNoiseKib = 4 * 1024;
 
 // The number after `key` at the beginning of a line; the unit is the file's.
 int64_t Field(const std::string& path, const std::string& key) {
