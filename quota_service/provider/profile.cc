@@ -15,15 +15,31 @@ namespace holdfast::quota {
 namespace {
 
 // A generic server is charged as OpenAI would: it is right for what imitates OpenAI's limits, and where no token limit
-// is configured or learnt it charges nobody.
+// is configured or learnt (vLLM, llama.cpp, Ollama) it charges nobody. Settlement is documented for Anthropic's
+// input and output alone.
 constexpr std::array<ProviderProfile, 7> kProfiles{{
-    {"openai", "responses", ChargeRule::kMaxOfCapAndCharacters},
-    {"azure", "responses", ChargeRule::kInputPlusCap},
-    {"moonshot", "chat", ChargeRule::kInputPlusCap},
-    {"zhipu", "chat", ChargeRule::kNone},
-    {"anthropic", "chat", ChargeRule::kInput},
-    {"openrouter", "chat", ChargeRule::kNone},
-    {"generic", "chat", ChargeRule::kMaxOfCapAndCharacters},
+    {.name = "openai",
+     .dialect = "responses",
+     .charge = ChargeRule::kMaxOfCapAndCharacters,
+     .hints = HintOrder::kBody,  // "3.646s", while retry-after says 4
+     .requests_span = std::chrono::seconds(1)},
+    {.name = "azure",
+     .dialect = "responses",
+     .charge = ChargeRule::kInputPlusCap,
+     .hints = HintOrder::kHeaders,  // retry-after-ms, while the words say "86400 seconds"
+     .window = WindowKind::kFixed,
+     .requests_span = std::chrono::seconds(10)},
+    // Delays are in the words alone.
+    {.name = "moonshot", .dialect = "chat", .charge = ChargeRule::kInputPlusCap, .hints = HintOrder::kBody},
+    {.name = "zhipu", .dialect = "chat", .charge = ChargeRule::kNone},
+    {.name = "anthropic",
+     .dialect = "chat",
+     .charge = ChargeRule::kInput,
+     .settles = true,
+     .hints = HintOrder::kHeaders},
+    // The words are those of whoever serves the model.
+    {.name = "openrouter", .dialect = "chat", .charge = ChargeRule::kNone, .hints = HintOrder::kHeaders},
+    {.name = "generic", .dialect = "chat", .charge = ChargeRule::kMaxOfCapAndCharacters},
 }};
 
 }  // namespace
@@ -58,6 +74,12 @@ int64_t GateCharge(const ProviderProfile& profile, int64_t prompt_characters, in
       break;
   }
   return 0;
+}
+
+bool ChargesCapForGood(const ProviderProfile& profile) {
+  const bool charges_cap =
+      profile.charge == ChargeRule::kMaxOfCapAndCharacters || profile.charge == ChargeRule::kInputPlusCap;
+  return charges_cap && !profile.settles;
 }
 
 }  // namespace holdfast::quota

@@ -53,5 +53,26 @@ TEST(Profile, AbsurdNumbersSaturate) {
   EXPECT_EQ(GateCharge(*FindProfile("azure"), kMax, kMax), kMax);
 }
 
+TEST(Profile, OnlyAnthropicsGateCorrectsItsEstimate) {
+  for (const ProviderProfile& profile : Profiles()) EXPECT_EQ(profile.settles, profile.name == "anthropic");
+}
+
+TEST(Profile, TheOutputCapIsQuotaItselfWhereItIsChargedAndNotGivenBack) {
+  for (const char* name : {"openai", "azure", "moonshot", "generic"})
+    EXPECT_TRUE(ChargesCapForGood(*FindProfile(name)));
+  for (const char* name : {"anthropic", "zhipu", "openrouter"}) EXPECT_FALSE(ChargesCapForGood(*FindProfile(name)));
+  ProviderProfile settling = *FindProfile("moonshot");
+  settling.settles = true;
+  EXPECT_FALSE(ChargesCapForGood(settling));
+}
+
+TEST(Profile, AzureCountsInFixedWindowsAndRequestsOverTenSeconds) {
+  const ProviderProfile& azure = *FindProfile("azure");
+  EXPECT_EQ(azure.window, WindowKind::kFixed);
+  EXPECT_EQ(azure.requests_span, Duration(std::chrono::seconds(10)));
+  EXPECT_EQ(FindProfile("openai")->requests_span, Duration(std::chrono::seconds(1)));
+  EXPECT_EQ(FindProfile("moonshot")->requests_span, Duration::zero());
+}
+
 }  // namespace
 }  // namespace holdfast::quota
