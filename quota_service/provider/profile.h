@@ -44,13 +44,13 @@ struct ProviderProfile {
   // When the answer has ended, the gate replaces its estimate by the tokens that were really used. Where it does not,
   // the charge is for good.
   bool settles = false;
-  FailureDebits debits;
+  FailureDebits debits = {};
   HintOrder hints = HintOrder::kLonger;
   // How limits "per minute" refill.
   WindowKind window = WindowKind::kContinuous;
   // Requests per minute are also held to within any span this long, in proportion: over 1 s, 60 a minute are one a
   // second. Zero: they are not.
-  Duration requests_span{};
+  Duration requests_span = {};
 };
 
 // Every profile, in the order in which people are told of them.
