@@ -40,6 +40,7 @@ Attempt::Attempt(Loop& loop, UpstreamClient& client, const Account& account, Dur
       stall_timeout_(account.stall_timeout),
       run_timeout_(account.run_timeout),
       sent_at_(loop.Now()),
+      hints_(ProfileOf(account.profile).hints),
       secret_(account.api_key),
       parser_(kMostEventBytes),
       silence_(loop.NewTimer()),
@@ -163,7 +164,7 @@ void Attempt::Fail(UpstreamFailure failure) {
 
 void Attempt::FailAsAnswered() {
   // A body that was cut off still says most of it.
-  Fail(ClassifyErrorResponse(http_status_, headers_, error_body_, loop_.WallNow()));
+  Fail(ClassifyErrorResponse(http_status_, headers_, error_body_, loop_.WallNow(), hints_));
 }
 
 void Attempt::OnSilence() {

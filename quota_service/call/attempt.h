@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/loop.h"
+#include "quota_service/provider/profile.h"
 #include "quota_service/provider/tap.h"
 #include "quota_service/retry/failure.h"
 #include "quota_service/upstream/account.h"
@@ -68,7 +69,8 @@ class Attempt final : private UpstreamListener {
   BootTime sent_at_;
   BootTime last_event_;
   WallTime::duration server_ahead_{};  // of our wall clock, by the answer's date
-  std::string secret_;                 // the account's key, which must not come back in an error
+  HintOrder hints_;
+  std::string secret_;  // the account's key, which must not come back in an error
   Mode mode_ = Mode::kAwaitingHeaders;
   int http_status_ = 0;
   HttpHeaders headers_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/base/duration_text.h"
+#include "quota_service/provider/profile.h"
 #include "quota_service/retry/retry_policy.h"
 
 namespace holdfast::quota {
@@ -38,9 +39,10 @@ CallFailure::Kind KindOf(FailureClass cls) {
 }
 
 // Whether a failed attempt counts at the provider's gate, which charges on arrival. Given back is what had no
-// connection, or lost it before the whole request had gone out.
-Settlement SettlementOf(const AttemptResult& result) {
-  return result.arrived ? Settlement::kCharged : Settlement::kNotSent;
+// connection, or lost it before the whole request had gone out, and what the provider charges to nobody.
+Settlement SettlementOf(const AttemptResult& result, const Account& account) {
+  const bool stays = StaysCharged(ProfileOf(account.profile), result.failure->cls);
+  return result.arrived && stays ? Settlement::kCharged : Settlement::kNotSent;
 }
 
 }  // namespace
@@ -231,7 +233,7 @@ void Call::OnAttemptEnded(AttemptResult result) {
   // This runs inside the attempt, which must not be destroyed before it returns to its caller: it ends itself and is
   // replaced later.
   const UpstreamFailure failure = *result.failure;
-  settlement_ = SettlementOf(result);
+  settlement_ = SettlementOf(result, *envelope_.route.account);
   ran_ += result.ran;
   if (!result.answered) services_.observer.OnResponse(envelope_, 0);
   services_.observer.OnAttemptFailed(envelope_, failure, result.usage);

@@ -14,106 +14,97 @@
 namespace holdfast::quota {
 namespace {
 
-// What a rule looks at. A name is the provider's type, code or status; words are part of its message. Both in lower
-// case.
-enum class In { kName, kWords };
+using enum FailureClass;
+using enum FailureScope;
 
-// Where a rule holds.
+// What is gone for good is looked for before what comes back, and in each class the names that providers give to their
+// errors (ProviderProfile::errors) before the words of messages. Where nothing is found, the HTTP status decides.
+constexpr FailureClass kOrder[] = {kQuotaExhausted,  kTooLarge,   kAuthentication,
+                                   kContextOverflow, kOverloaded, kRateLimited};
+
+// Where words count.
 enum class When {
-  kAlways,
   kNotServerError,  // below 500, or inside a stream
-  kNoRetryAfter,    // 429 without a retry-after header
+  kNotGoogle,       // the same, but not in a RESOURCE_EXHAUSTED
+  kNoRetryAfter,    // Anthropic's 429 without a retry-after header
   kBadRequest,      // 4xx but 429, or inside a stream
+  kForbidden,       // 403, or inside a stream
   kInStream,        // no HTTP status tells more
 };
 
-struct Rule {
+struct Words {
   FailureClass cls;
   When when;
-  In in;
-  std::string_view text;
+  std::string_view text;  // in lower case
+  FailureScope scope = kRequest;
 };
 
-// The first rule that holds decides; where none does, the HTTP status (kStatuses). Hence: what names itself exactly
-// stands before words, and what is gone for good before what comes back.
-constexpr Rule kRules[] = {
-    {FailureClass::kQuotaExhausted, When::kAlways, In::kName, "insufficient_quota"},            // OpenAI
-    {FailureClass::kQuotaExhausted, When::kAlways, In::kName, "billing_hard_limit_reached"},    // OpenAI
-    {FailureClass::kQuotaExhausted, When::kAlways, In::kName, "billing_not_active"},            // OpenAI
-    {FailureClass::kQuotaExhausted, When::kAlways, In::kName, "usage_limit_reached"},           // OpenAI, ChatGPT plans
-    {FailureClass::kQuotaExhausted, When::kAlways, In::kName, "exceeded_current_quota_error"},  // Moonshot
-    {FailureClass::kQuotaExhausted, When::kAlways, In::kName, "billing_error"},                 // Anthropic
-    {FailureClass::kQuotaExhausted, When::kAlways, In::kName, "1113"},                          // Zhipu: unpaid
-    {FailureClass::kQuotaExhausted, When::kAlways, In::kName, "1304"},                          // Zhipu: per day
-    {FailureClass::kQuotaExhausted, When::kAlways, In::kName, "1308"},  // Zhipu: with a reset time
-    {FailureClass::kQuotaExhausted, When::kAlways, In::kName, "1310"},  // Zhipu: per week or month
-    {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "credit balance is too low"},
-    {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "credits are depleted"},
-    {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "insufficient credits"},
-    {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "insufficient balance"},
-    {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "specified api usage limits"},
-    {FailureClass::kQuotaExhausted, When::kNoRetryAfter, In::kWords, "spend"},    // Anthropic: a spend limit
-    {FailureClass::kQuotaExhausted, When::kNoRetryAfter, In::kWords, "credit"},   // Anthropic
-    {FailureClass::kQuotaExhausted, When::kInStream, In::kWords, "spend limit"},  // Anthropic
-    {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "extra usage is required"},  // Anthropic
-    // Gemini says "You exceeded your current quota" of limits per minute, too; ErrorBody::per_day tells them apart.
-    {FailureClass::kRateLimited, When::kAlways, In::kName, "resource_exhausted"},
-    {FailureClass::kQuotaExhausted, When::kNotServerError, In::kWords, "exceeded your current quota"},
+constexpr Words kWords[] = {
+    {kQuotaExhausted, When::kNotServerError, "credit balance is too low", kAccount},   // Anthropic
+    {kQuotaExhausted, When::kNotServerError, "credits are depleted", kAccount},        // Gemini
+    {kQuotaExhausted, When::kNotServerError, "insufficient credits", kModel},          // OpenRouter
+    {kQuotaExhausted, When::kNotServerError, "insufficient balance", kModel},          // DeepSeek, Zhipu
+    {kQuotaExhausted, When::kNotServerError, "specified api usage limits", kAccount},  // Anthropic
+    {kQuotaExhausted, When::kNoRetryAfter, "spend", kAccount},                         // a spend limit
+    {kQuotaExhausted, When::kNoRetryAfter, "credit", kAccount},
+    {kQuotaExhausted, When::kInStream, "spend limit", kAccount},          // Anthropic
+    {kQuotaExhausted, When::kNotServerError, "extra usage is required"},  // Anthropic: a long context
+    // Gemini says this of limits per minute, too; ErrorBody::per_day tells them apart.
+    {kQuotaExhausted, When::kNotGoogle, "exceeded your current quota", kAccount},  // OpenAI
 
-    {FailureClass::kTooLarge, When::kAlways, In::kName, "request_too_large"},  // Anthropic
-    {FailureClass::kTooLarge, When::kNotServerError, In::kWords, "request too large"},
+    {kTooLarge, When::kNotServerError, "request too large"},  // OpenAI
 
-    {FailureClass::kAuthentication, When::kAlways, In::kName, "invalid_api_key"},
-    {FailureClass::kAuthentication, When::kAlways, In::kName, "authentication_error"},
-    {FailureClass::kAuthentication, When::kAlways, In::kName, "invalid_authentication_error"},
-    {FailureClass::kAuthentication, When::kAlways, In::kName, "permission_error"},
+    {kAuthentication, When::kForbidden, "key limit exceeded", kAccount},  // OpenRouter: what this key may spend
 
-    {FailureClass::kContextOverflow, When::kAlways, In::kName, "context_length_exceeded"},
-    {FailureClass::kContextOverflow, When::kAlways, In::kName, "exceed_context_size_error"},  // llama.cpp
-    {FailureClass::kContextOverflow, When::kAlways, In::kName, "1261"},                       // Zhipu
-    {FailureClass::kContextOverflow, When::kBadRequest, In::kWords, "maximum context length"},
-    {FailureClass::kContextOverflow, When::kBadRequest, In::kWords, "context window"},
-    {FailureClass::kContextOverflow, When::kBadRequest, In::kWords, "context limit"},
-    {FailureClass::kContextOverflow, When::kBadRequest, In::kWords, "context size"},
-    {FailureClass::kContextOverflow, When::kBadRequest, In::kWords, "prompt is too long"},
-    {FailureClass::kContextOverflow, When::kBadRequest, In::kWords, "exceeded model token limit"},
-    {FailureClass::kContextOverflow, When::kBadRequest, In::kWords, "exceeds the maximum number of tokens"},
+    {kContextOverflow, When::kBadRequest, "maximum context length"},
+    {kContextOverflow, When::kBadRequest, "context window"},
+    {kContextOverflow, When::kBadRequest, "context limit"},
+    {kContextOverflow, When::kBadRequest, "context size"},
+    {kContextOverflow, When::kBadRequest, "prompt is too long"},
+    {kContextOverflow, When::kBadRequest, "exceeded model token limit"},
+    {kContextOverflow, When::kBadRequest, "exceeds the maximum number of tokens"},
 
-    {FailureClass::kOverloaded, When::kAlways, In::kName, "overloaded_error"},         // Anthropic
-    {FailureClass::kOverloaded, When::kAlways, In::kName, "engine_overloaded_error"},  // Moonshot, a 429
-    {FailureClass::kOverloaded, When::kAlways, In::kName, "server_is_overloaded"},     // OpenAI
-    {FailureClass::kOverloaded, When::kAlways, In::kName, "slow_down"},                // OpenAI
-    {FailureClass::kOverloaded, When::kAlways, In::kName, "nocapacity"},               // Azure, a 429
-    {FailureClass::kOverloaded, When::kAlways, In::kName, "1305"},                     // Zhipu, a 429
-    {FailureClass::kOverloaded, When::kAlways, In::kName, "1312"},                     // Zhipu, a 429
+    {kRateLimited, When::kInStream, "rate limit"},
+    {kRateLimited, When::kInStream, "too many requests"},
+};
 
-    {FailureClass::kRateLimited, When::kAlways, In::kName, "rate_limit_exceeded"},
-    {FailureClass::kRateLimited, When::kAlways, In::kName, "rate_limit_error"},
-    {FailureClass::kRateLimited, When::kAlways, In::kName, "rate_limit_reached_error"},
-    {FailureClass::kRateLimited, When::kAlways, In::kName, "1302"},
-    {FailureClass::kRateLimited, When::kAlways, In::kName, "1303"},
-    {FailureClass::kRateLimited, When::kInStream, In::kWords, "rate limit"},
-    {FailureClass::kRateLimited, When::kInStream, In::kWords, "too many requests"},
-    {FailureClass::kInvalidRequest, When::kInStream, In::kName, "invalid_request_error"},
-    {FailureClass::kInvalidRequest, When::kInStream, In::kName, "invalid_prompt"},
-    {FailureClass::kInvalidRequest, When::kInStream, In::kName, "invalid_argument"},
-    {FailureClass::kInvalidRequest, When::kInStream, In::kName, "badrequesterror"},  // vLLM
-    {FailureClass::kInvalidRequest, When::kInStream, In::kName, "model_not_found"},
-    {FailureClass::kInvalidRequest, When::kInStream, In::kName, "content_filter"},
-    {FailureClass::kInvalidRequest, When::kInStream, In::kName, "content_policy_violation"},
+// Names of invalid requests, for where no HTTP status tells more.
+constexpr std::string_view kInvalidInStream[] = {
+    "invalid_request_error", "invalid_prompt", "invalid_argument",         "badrequesterror",  // vLLM
+    "model_not_found",       "content_filter", "content_policy_violation",
+};
+
+// Messages of wrong requests repeat what is wrong with them, a model's name for example; so the words of such a message
+// speak for more than its request only where they are the beginning of it.
+constexpr std::string_view kOpenings[] = {
+    "your credit balance is too low",                    // Anthropic, a 400
+    "you have reached your specified api usage limits",  // Anthropic, a 400
+};
+
+// Whatever else is said: a smaller request, another endpoint, or another provider behind the same account may do.
+constexpr std::string_view kOfThisRequest[] = {
+    "can only afford",         // OpenRouter: too dear for the credits that are left
+    "missing scopes",          // OpenAI: a restricted key
+    "provider returned error"  // OpenRouter: what a provider said to OpenRouter's own key
 };
 
 struct StatusRange {
   int first;
   int last;
   FailureClass cls;
+  FailureScope scope = kRequest;
 };
 
+// A 403 is mostly about a model, an endpoint, or a firewall in between.
 constexpr StatusRange kStatuses[] = {
-    {300, 399, FailureClass::kUnusable},       {401, 401, FailureClass::kAuthentication},
-    {402, 402, FailureClass::kQuotaExhausted}, {403, 403, FailureClass::kAuthentication},
-    {408, 408, FailureClass::kOverloaded},     {429, 429, FailureClass::kRateLimited},
-    {400, 499, FailureClass::kInvalidRequest}, {500, 599, FailureClass::kOverloaded},
+    {300, 399, kUnusable},
+    {401, 401, kAuthentication, kAccount},
+    {402, 402, kQuotaExhausted, kModel},
+    {403, 403, kAuthentication},
+    {408, 408, kOverloaded},
+    {429, 429, kRateLimited},
+    {400, 499, kInvalidRequest},
+    {500, 599, kOverloaded},
 };
 
 std::string Lower(std::string_view text) {
@@ -130,34 +121,70 @@ struct Evidence {
   std::string words;
 };
 
+bool HasName(const Evidence& evidence, std::string_view name) {
+  return std::ranges::find(evidence.names, name) != evidence.names.end();
+}
+
 bool Holds(When when, const Evidence& evidence) {
   const int status = evidence.status;
   switch (when) {
-    case When::kAlways:
-      return true;
     case When::kNotServerError:
       return status < 500;
+    case When::kNotGoogle:
+      return status < 500 && !HasName(evidence, "resource_exhausted");
     case When::kNoRetryAfter:
-      return status == 429 && !evidence.has_retry_after;
+      return status == 429 && !evidence.has_retry_after && HasName(evidence, "rate_limit_error");
     case When::kBadRequest:
       return status < 500 && status != 429;
+    case When::kForbidden:
+      return status == 403 || status == 0;
     case When::kInStream:
       return status == 0;
   }
   return false;
 }
 
-std::optional<FailureClass> Match(const Evidence& evidence) {
-  for (const Rule& rule : kRules) {
-    if (!Holds(rule.when, evidence)) continue;
-    const bool found = rule.in == In::kWords ? evidence.words.find(rule.text) != std::string::npos
-                                             : std::ranges::find(evidence.names, rule.text) != evidence.names.end();
-    if (found) return rule.cls;
+struct Finding {
+  FailureClass cls;
+  FailureScope scope = kRequest;
+};
+
+FailureScope ScopeOf(const Words& words, const Evidence& evidence) {
+  const int status = evidence.status;
+  const bool refused = status == 402 || status == 403 || status == 429;
+  const auto opens = [&](std::string_view opening) { return evidence.words.starts_with(opening); };
+  return refused || std::ranges::any_of(kOpenings, opens) ? words.scope : kRequest;
+}
+
+std::optional<Finding> FindClass(FailureClass cls, const Evidence& evidence) {
+  for (const ProviderProfile& profile : Profiles()) {
+    for (const ErrorName& error : profile.errors) {
+      if (error.cls == cls && HasName(evidence, error.name)) return Finding{cls, error.scope};
+    }
   }
-  for (const StatusRange& range : kStatuses) {
-    if (evidence.status >= range.first && evidence.status <= range.last) return range.cls;
+  for (const Words& words : kWords) {
+    if (words.cls == cls && Holds(words.when, evidence) && evidence.words.find(words.text) != std::string::npos) {
+      return Finding{cls, ScopeOf(words, evidence)};
+    }
   }
   return std::nullopt;
+}
+
+std::optional<Finding> Find(const Evidence& evidence) {
+  for (const FailureClass cls : kOrder) {
+    if (const auto finding = FindClass(cls, evidence)) return finding;
+  }
+  const auto named = [&](std::string_view name) { return HasName(evidence, name); };
+  if (evidence.status == 0 && std::ranges::any_of(kInvalidInStream, named)) return Finding{kInvalidRequest};
+  for (const StatusRange& range : kStatuses) {
+    if (evidence.status >= range.first && evidence.status <= range.last) return Finding{range.cls, range.scope};
+  }
+  return std::nullopt;
+}
+
+bool OfThisRequest(const Evidence& evidence) {
+  return std::ranges::any_of(kOfThisRequest,
+                             [&](std::string_view words) { return evidence.words.find(words) != std::string::npos; });
 }
 
 // A code that is an HTTP status, as OpenRouter sends it inside an answer of 200.
@@ -172,6 +199,19 @@ std::optional<Duration> Longer(std::optional<Duration> a, std::optional<Duration
   return std::max(*a, *b);
 }
 
+std::optional<Duration> Chosen(HintOrder order, std::optional<Duration> of_headers, std::optional<Duration> of_body) {
+  if (!of_headers || !of_body) return of_headers ? of_headers : of_body;
+  switch (order) {
+    case HintOrder::kLonger:
+      break;
+    case HintOrder::kHeaders:
+      return of_headers;
+    case HintOrder::kBody:
+      return of_body;
+  }
+  return std::max(*of_headers, *of_body);
+}
+
 std::optional<Dimension> DimensionOf(const ErrorBody& error, const RateLimitHeaders& headers) {
   if (error.type == "tokens") return Dimension::kTokens;
   if (error.type == "requests") return Dimension::kRequests;
@@ -180,9 +220,9 @@ std::optional<Dimension> DimensionOf(const ErrorBody& error, const RateLimitHead
   return std::nullopt;
 }
 
-ServerHint JoinHint(const ErrorBody& error, const RateLimitHeaders& headers) {
+ServerHint JoinHint(const ErrorBody& error, const RateLimitHeaders& headers, HintOrder order) {
   ServerHint hint = ParseRefusalText(error.message);
-  hint.retry_after = Longer(Longer(hint.retry_after, headers.retry_after), error.retry_delay);
+  hint.retry_after = Chosen(order, headers.retry_after, Longer(hint.retry_after, error.retry_delay));
   if (!hint.dimension) hint.dimension = DimensionOf(error, headers);
   const bool counted = hint.dimension == Dimension::kTokens || hint.dimension == Dimension::kRequests;
   if (!counted || hint.limit || hint.used) return hint;
@@ -192,17 +232,17 @@ ServerHint JoinHint(const ErrorBody& error, const RateLimitHeaders& headers) {
   return hint;
 }
 
-ServerHint HintFor(FailureClass cls, const ErrorBody& error, const RateLimitHeaders& headers) {
+ServerHint HintFor(FailureClass cls, const ErrorBody& error, const RateLimitHeaders& headers, HintOrder order) {
   switch (cls) {
-    case FailureClass::kRateLimited:
-    case FailureClass::kOverloaded:
-      return JoinHint(error, headers);
-    case FailureClass::kTooLarge: {
-      ServerHint hint = JoinHint(error, headers);
+    case kRateLimited:
+    case kOverloaded:
+      return JoinHint(error, headers, order);
+    case kTooLarge: {
+      ServerHint hint = JoinHint(error, headers, order);
       hint.retry_after.reset();  // waiting never helps
       return hint;
     }
-    case FailureClass::kQuotaExhausted: {
+    case kQuotaExhausted: {
       // The headers speak of limits that come back by themselves, and so do the delays of a quota per day (Gemini).
       ServerHint hint = ParseRefusalText(error.message);
       if (error.per_day) hint.retry_after.reset();
@@ -229,24 +269,28 @@ UpstreamFailure ClassifyNoStream(int http_status, const HttpHeaders& headers, st
   constexpr std::string_view kAnswers[] = {"{", "[", "data:", "event:", "id:", ":"};
   const bool answer = std::ranges::any_of(kAnswers, [&](std::string_view start) { return body.starts_with(start); });
   UpstreamFailure failure;
-  failure.cls = answer ? FailureClass::kUnusable : FailureClass::kNoStream;
+  failure.cls = answer ? kUnusable : kNoStream;
   failure.message = fmt::format("HTTP {} with {} instead of text/event-stream; {}", http_status, ContentType(headers),
                                 answer ? "this upstream cannot be used unless it streams"
                                        : "check the upstream's base_url, and for a proxy or login page in between");
   return failure;
 }
 
-UpstreamFailure Classify(int status, const ErrorBody& error, const RateLimitHeaders& headers, FailureClass otherwise) {
+// What nobody knows is taken for a failure inside the upstream.
+UpstreamFailure Classify(int status, const ErrorBody& error, const RateLimitHeaders& headers, HintOrder order) {
   const Evidence evidence{status,
                           headers.retry_after.has_value(),
                           {Lower(error.type), Lower(error.code), Lower(error.status)},
                           Lower(error.message)};
   UpstreamFailure failure;
-  failure.cls = error.per_day ? FailureClass::kQuotaExhausted : Match(evidence).value_or(otherwise);
-  failure.hint = HintFor(failure.cls, error, headers);
+  const Finding finding =
+      error.per_day ? Finding{kQuotaExhausted, kModel} : Find(evidence).value_or(Finding{kOverloaded});
+  failure.cls = finding.cls;
+  failure.scope = OfThisRequest(evidence) ? kRequest : finding.scope;
+  failure.hint = HintFor(failure.cls, error, headers, order);
   const bool over_limit = failure.hint.limit && failure.hint.requested && *failure.hint.requested > *failure.hint.limit;
-  if (failure.cls == FailureClass::kRateLimited && over_limit) {
-    failure.cls = FailureClass::kTooLarge;
+  if (failure.cls == kRateLimited && over_limit) {
+    failure.cls = kTooLarge;
     failure.hint.retry_after.reset();
   }
   constexpr size_t kMaxCodeBytes = 128;
@@ -259,7 +303,7 @@ UpstreamFailure Classify(int status, const ErrorBody& error, const RateLimitHead
 }  // namespace
 
 UpstreamFailure ClassifyErrorResponse(int http_status, const HttpHeaders& headers, std::string_view body,
-                                      WallTime wall_now) {
+                                      WallTime wall_now, HintOrder hints) {
   const ErrorBody error = ReadErrorBody(body);
   const bool pretends_success = http_status < 300;
   UpstreamFailure failure;
@@ -267,7 +311,7 @@ UpstreamFailure ClassifyErrorResponse(int http_status, const HttpHeaders& header
     failure = ClassifyNoStream(http_status, headers, body);
   } else {
     const int status = pretends_success ? StatusOfCode(error.code) : http_status;
-    failure = Classify(status, error, ParseRateLimitHeaders(headers, wall_now), FailureClass::kOverloaded);
+    failure = Classify(status, error, ParseRateLimitHeaders(headers, wall_now), hints);
   }
   if (http_status >= 300 && http_status < 400) {
     failure.message =
@@ -287,8 +331,7 @@ UpstreamFailure ClassifyStreamError(std::string_view type, std::string_view code
 }
 
 UpstreamFailure ClassifyStreamError(const ErrorBody& error) {
-  // A server that fails in the middle of its answer without a reason that we know is taken to have failed inside.
-  UpstreamFailure failure = Classify(StatusOfCode(error.code), error, {}, FailureClass::kOverloaded);
+  UpstreamFailure failure = Classify(StatusOfCode(error.code), error, {}, HintOrder::kLonger);
   if (failure.message.empty()) failure.message = "the upstream failed without an explanation";
   return failure;
 }

@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "quota_service/admission/gauge.h"
+#include "quota_service/retry/failure.h"
 
 namespace holdfast::quota {
 
@@ -36,11 +37,21 @@ struct FailureDebits {
   bool failed = true;    // 5xx, and answers that broke off
 };
 
+// What a provider calls an error: its type, code or status, in lower case. Such a name means the same whoever sends it,
+// since what is configured as generic may be any of them; no two profiles give a name different meanings.
+struct ErrorName {
+  std::string_view name;
+  FailureClass cls;
+  FailureScope scope = FailureScope::kRequest;
+};
+
 // What is particular about a provider, as data.
 struct ProviderProfile {
   std::string_view name;     // as in quota.yaml
   std::string_view dialect;  // where the configuration names none; see FindDialect
   ChargeRule charge;
+  // What the HTTP status does not tell. Words of messages are in error_class.cc.
+  std::span<const ErrorName> errors = {};
   // When the answer has ended, the gate replaces its estimate by the tokens that were really used. Where it does not,
   // the charge is for good.
   bool settles = false;
@@ -58,12 +69,17 @@ std::span<const ProviderProfile> Profiles();
 
 // Lives for ever. Unknown name: null.
 const ProviderProfile* FindProfile(std::string_view name);
+// Unknown name: the generic one.
+const ProviderProfile& ProfileOf(std::string_view name);
 
 // "openai, azure, …", for error messages.
 std::string_view ProfileNames();
 
 // Tokens. Arguments below zero count as zero; `max_output_tokens` 0 means that the request sets no cap.
 int64_t GateCharge(const ProviderProfile& profile, int64_t prompt_characters, int64_t max_output_tokens);
+
+// Whether a failed request that reached the gate stays charged there.
+bool StaysCharged(const ProviderProfile& profile, FailureClass cls);
 
 // max_output_tokens is itself quota: charged, and never given back, however short the answer is. Reserving 32,000 for
 // answers of 500 then wastes most of the limit.

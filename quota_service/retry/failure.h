@@ -23,6 +23,13 @@ enum class FailureClass {
               // long
 };
 
+// How much of an account a refused key or an empty purse concerns.
+enum class FailureScope {
+  kRequest,  // this request: a smaller or another one may be taken
+  kModel,    // every request for the model
+  kAccount,  // every request
+};
+
 // The name in logs and metrics, for example "rate_limited".
 const char* FailureClassName(FailureClass cls);
 
@@ -42,9 +49,10 @@ struct ServerHint {
 
 struct UpstreamFailure {
   FailureClass cls = FailureClass::kTransport;
-  int http_status = 0;  // 0: no HTTP answer, or a failure inside a 200 stream
-  std::string code;     // the provider's, for example "rate_limit_exceeded"; may be empty
-  std::string message;  // for people: valid UTF-8, at most 2 KiB, without secrets
+  FailureScope scope = FailureScope::kRequest;  // wider only for kQuotaExhausted and kAuthentication
+  int http_status = 0;                          // 0: no HTTP answer, or a failure inside a 200 stream
+  std::string code;                             // the provider's, for example "rate_limit_exceeded"; may be empty
+  std::string message;                          // for people: valid UTF-8, at most 2 KiB, without secrets
   ServerHint hint;
 };
 

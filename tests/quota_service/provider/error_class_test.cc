@@ -41,6 +41,20 @@ TEST(ErrorClass, TheLongerOfTheDelaysCounts) {
             Duration(milliseconds(3646)));
 }
 
+TEST(ErrorClass, TheProvidersOrderSaysWhichDelayCounts) {
+  const auto delay = [](HintOrder order, HttpHeaders headers, const std::string& words) {
+    return ClassifyErrorResponse(429, headers, OpenAiRefusal(words), WallTime{}, order).hint.retry_after;
+  };
+  const HttpHeaders headers = {{"retry-after", "4"}};
+  const std::string words = "Rate limit reached. Please try again in 3.646s.";
+  EXPECT_EQ(delay(HintOrder::kBody, headers, words), Duration(milliseconds(3646)));
+  EXPECT_EQ(delay(HintOrder::kBody, headers, "Rate limit reached."), Duration(seconds(4)));
+  const std::string day = "Please retry after 86400 seconds.";
+  EXPECT_EQ(delay(HintOrder::kHeaders, {{"retry-after", "46"}, {"retry-after-ms", "45250"}}, day),
+            Duration(milliseconds(45250)));
+  EXPECT_EQ(delay(HintOrder::kHeaders, {}, day), Duration(seconds(86400)));
+}
+
 TEST(ErrorClass, GooglesRetryInfoIsADelay) {
   const char* body =
       R"({"error":{"code":429,"message":"Resource exhausted.","status":"RESOURCE_EXHAUSTED","details":[7,null,{"retryDelay":"45.5s"}]}})";

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <map>
 
 #include "quota_service/provider/dialect.h"
 
@@ -64,6 +65,46 @@ TEST(Profile, TheOutputCapIsQuotaItselfWhereItIsChargedAndNotGivenBack) {
   ProviderProfile settling = *FindProfile("moonshot");
   settling.settles = true;
   EXPECT_FALSE(ChargesCapForGood(settling));
+}
+
+// An upstream that is configured as generic may be any of them.
+TEST(Profile, ANameOfAnErrorMeansTheSameInEveryProfile) {
+  std::map<std::string_view, const ProviderProfile*> names;
+  for (const ProviderProfile& profile : Profiles()) {
+    for (const ErrorName& error : profile.errors) {
+      EXPECT_TRUE(names.emplace(error.name, &profile).second) << error.name << " is there twice";
+      for (const char c : error.name) EXPECT_FALSE(c >= 'A' && c <= 'Z') << error.name << " is compared in lower case";
+      const bool refuses = error.cls == FailureClass::kQuotaExhausted || error.cls == FailureClass::kAuthentication;
+      EXPECT_TRUE(refuses || error.scope == FailureScope::kRequest) << error.name;
+    }
+  }
+  EXPECT_GT(names.size(), 30u);
+}
+
+TEST(Profile, WhatAGateDidNotAcceptOrCouldNotTellWhoseItIsCostsNothing) {
+  const ProviderProfile& openai = *FindProfile("openai");
+  EXPECT_FALSE(StaysCharged(openai, FailureClass::kRateLimited));
+  EXPECT_FALSE(StaysCharged(openai, FailureClass::kTooLarge));
+  EXPECT_FALSE(StaysCharged(openai, FailureClass::kAuthentication));
+  EXPECT_FALSE(StaysCharged(openai, FailureClass::kQuotaExhausted));
+  EXPECT_TRUE(StaysCharged(openai, FailureClass::kInvalidRequest)) << "a rejected request was seen to cost";
+  EXPECT_TRUE(StaysCharged(openai, FailureClass::kContextOverflow));
+  EXPECT_TRUE(StaysCharged(openai, FailureClass::kOverloaded));
+  EXPECT_TRUE(StaysCharged(openai, FailureClass::kTransport));
+}
+
+TEST(Profile, WhichFailuresStayChargedIsData) {
+  ProviderProfile other = *FindProfile("openai");
+  other.debits = {.refused = true, .invalid = false, .failed = false};
+  EXPECT_TRUE(StaysCharged(other, FailureClass::kRateLimited));
+  EXPECT_FALSE(StaysCharged(other, FailureClass::kInvalidRequest));
+  EXPECT_FALSE(StaysCharged(other, FailureClass::kOverloaded));
+  EXPECT_FALSE(StaysCharged(other, FailureClass::kAuthentication));
+}
+
+TEST(Profile, AnUnknownNameIsGeneric) {
+  EXPECT_EQ(ProfileOf("azure").name, "azure");
+  EXPECT_EQ(ProfileOf("").name, "generic");
 }
 
 TEST(Profile, AzureCountsInFixedWindowsAndRequestsOverTenSeconds) {
