@@ -1,5 +1,6 @@
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "clients/cli/commands/chat.h"
@@ -8,6 +9,7 @@
 #include "clients/cli/commands/exec.h"
 #include "clients/cli/commands/quota.h"
 #include "clients/cli/commands/sessions.h"
+#include "clients/cli/tools/runner.h"
 #include "common/base/standard_streams.h"
 #include "common/rpc/grpc_trace.h"
 
@@ -26,6 +28,7 @@ struct Dispatch {
 
 int Main(int argc, char** argv) {
   HoldStandardStreams();
+  if (argc == 2 && std::string_view(argv[1]) == kRunnerArgument) return RunAsRunner();
   if (const std::string untraced = RestrictGrpcTrace(); !untraced.empty())
     std::cerr << "GRPC_TRACE: these would print credentials and are left out: " << untraced << "\n";
   const std::variant<CommandLine, int> parsed = ParseCommandLine(argc, argv, std::cout, std::cerr);

@@ -8,6 +8,7 @@
 #include <boost/json/serialize.hpp>
 #include <fstream>
 #include <iterator>
+#include <regex>
 #include <thread>
 #include <utility>
 
@@ -78,6 +79,8 @@ const char* Name(Victim victim) {
       return "holdfast";
     case Victim::kBoth:
       return "both services";
+    case Victim::kRunner:
+      return "the runner";
   }
   return "";
 }
@@ -194,7 +197,7 @@ bool KilledSession::MomentHasCome() {
 
 bool KilledSession::SlowCommandRuns() const {
   const std::string& file = script_.slow_commands[static_cast<size_t>(kill_->turn) - 1];
-  return fs::exists(pair_.workspace() / file) && Journaled("started") > Journaled("result");
+  return fs::exists(pair_.workspace() / file) && Journaled("started") > Journaled("result") && Runner() > 0;
 }
 
 bool KilledSession::HoldResult() {
@@ -240,6 +243,9 @@ void KilledSession::Strike() {
     case Victim::kBoth:
       pair_.KillBoth();
       break;
+    case Victim::kRunner:
+      if (const pid_t runner = Runner(); runner > 0) kill(runner, SIGKILL);
+      break;
   }
   lock_.reset();
   std::this_thread::sleep_for(kill_->away);
@@ -247,6 +253,17 @@ void KilledSession::Strike() {
   if (kill_->victim == Victim::kQuota || (both && kill_->quota_first)) pair_.StartQuota();
   if (kill_->victim == Victim::kAgent || both || agent_away_) pair_.StartAgent();
   if (both && !kill_->quota_first) pair_.StartQuota();
+}
+
+pid_t KilledSession::Runner() const {
+  static const std::regex runner("\"runner\":([0-9]+)");
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(pair_.runs(), ignored)) {
+    const std::string text = Content(entry.path());
+    std::smatch match;
+    if (std::regex_search(text, match, runner) && text.find("\"end\"") == std::string::npos) return std::stoi(match[1]);
+  }
+  return 0;
 }
 
 int KilledSession::Journaled(const std::string& state) const {

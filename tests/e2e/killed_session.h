@@ -16,7 +16,7 @@
 
 namespace holdfast::test {
 
-enum class Victim { kAgent, kQuota, kCli, kBoth };
+enum class Victim { kAgent, kQuota, kCli, kBoth, kRunner };
 enum class Moment {
   kWait,     // the call waits for the limit
   kStream,   // its answer streams
@@ -67,6 +67,8 @@ class KilledSession {
   bool HoldAnswer();
   void Strike();
   bool SlowCommandRuns() const;
+  // The process that runs the command, by what it wrote down when it began. 0: none.
+  pid_t Runner() const;
   // How often the client's journal has this state.
   int Journaled(const std::string& state) const;
   std::vector<agent::v1::SessionEvent> Log();

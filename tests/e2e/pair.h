@@ -32,6 +32,10 @@ class Pair {
   std::filesystem::path journal(const std::string& session_id, const std::string& machine = "state") const {
     return folder_ / machine / "holdfast" / "journal" / (session_id + ".jsonl");
   }
+  // Where it has the commands that run, or ran and have no result yet.
+  std::filesystem::path runs(const std::string& machine = "state") const {
+    return folder_ / machine / "holdfast" / "journal" / "runs";
+  }
 
   void KillAgent();
   void StartAgent();

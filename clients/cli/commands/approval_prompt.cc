@@ -50,6 +50,11 @@ std::optional<ApprovalAnswer> ParseApprovalAnswer(std::string_view line) {
 }
 
 std::string QuestionText(const ApprovalQuestion& question) {
+  if (!question.warning.empty()) {
+    ApprovalQuestion bare = question;
+    bare.warning.clear();
+    return question.warning + "\n" + QuestionText(bare);
+  }
   if (question.effect == Effect::kPatch) {
     return fmt::format("The agent wants to change {}:\n{}", fmt::join(question.files, ", "), question.diff);
   }

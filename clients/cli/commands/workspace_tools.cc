@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "clients/cli/commands/approval_prompt.h"
+#include "clients/cli/tools/runner.h"
 
 namespace holdfast::cli {
 
@@ -30,7 +31,12 @@ WorkspaceTools::WorkspaceTools(const Workspace& workspace, std::unique_ptr<Journ
     : interrupts_(interrupts),
       journal_(std::move(journal)),
       executor_(mode, journal_.get(),
-                {.workspace = &workspace, .hidden_variables = {"HOLDFAST_TOKEN"}, .cancel = &cancel_},
+                {.workspace = &workspace,
+                 .hidden_variables = {"HOLDFAST_TOKEN"},
+                 .cancel = &cancel_,
+                 // This very program, whatever has its name by now.
+                 .runner = {"/proc/self/exe", kRunnerArgument},
+                 .notice = [&screen](const std::string& text) { screen.ErrDim(text); }},
                 MakeApprovalPrompt(screen, interrupts)) {}
 
 absl::StatusOr<ToolOutcome> WorkspaceTools::Run(const quota::v1::ToolCall& call) {

@@ -80,7 +80,8 @@ ApprovalQuestion MakeQuestion(const std::string& call_id, const ToolRequest& req
                             .command = {},
                             .folder = {},
                             .files = {},
-                            .diff = {}};
+                            .diff = {},
+                            .warning = {}};
   if (const auto* shell = std::get_if<ShellArguments>(&request)) {
     question.tool = kShellTool;
     question.command = Printable(shell->command, /*multi_line=*/true);

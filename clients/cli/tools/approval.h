@@ -51,6 +51,7 @@ struct ApprovalQuestion {
   std::string folder;              // kCommand: its working directory
   std::vector<std::string> files;  // kPatch: what it touches
   std::string diff;                // kPatch
+  std::string warning;             // what there is to know before one says yes; may be empty
 };
 
 struct ApprovalAnswer {

@@ -7,20 +7,24 @@
 #include <utility>
 
 #include "clients/cli/tools/safe_command.h"
+#include "clients/cli/tools/shell.h"
+#include "common/base/random_id.h"
 
 namespace holdfast::cli {
 namespace {
 
 constexpr char kMayHaveRun[] =
-    "The client was interrupted while this command ran or was about to run: it may or may not have run, in whole or in "
-    "part, it may still be running, and its output is lost. It was not run again. Look at what it would have changed "
-    "before you decide whether to run it.";
+    "What ran this command was killed while it ran or was about to run: it may or may not have run, in whole or in "
+    "part, and its output is lost. It was not run again. Look at what it would have changed before you decide whether "
+    "to run it.";
+constexpr char kMayHaveRunWarning[] =
+    "This command was started before, and what ran it was killed: it may have run, in whole or in part. If you say no, "
+    "the agent is told to look for itself.";
+// A runner that is killed before its command begins has done nothing; one that never begins will not.
+constexpr int kMostStarts = 3;
 
-// What to tell the model about a call that was started and has no result; nothing if it is to run (again). Tidies up
-// after a patch.
-std::optional<ToolOutcome> OutcomeOfStarted(const JournalEntry& entry, Effect effect, const Workspace& workspace) {
-  if (effect == Effect::kReadOnly) return std::nullopt;
-  if (effect == Effect::kCommand) return ToolOutcome{.output = kMayHaveRun, .is_error = true};
+// What to tell the model about a patch that was started and has no result; nothing if it is to be applied. Tidies up.
+std::optional<ToolOutcome> OutcomeOfStartedPatch(const JournalEntry& entry, const Workspace& workspace) {
   RemoveStaged(workspace, entry.transitions);
   const PatchInspection inspection = InspectPatch(workspace, entry.transitions);
   switch (inspection.progress) {
@@ -53,8 +57,13 @@ absl::StatusOr<ToolOutcome> ToolExecutor::Execute(const quota::v1::ToolCall& cal
   const absl::StatusOr<ToolRequest> request = ParseToolCall(call);
   if (!request.ok()) return Finish(call, ToOutcome(request.status()));
   const Effect effect = EffectOf(*request);
-  if (entry->state == JournalEntry::State::kStarted) {
-    std::optional<ToolOutcome> outcome = OutcomeOfStarted(*entry, effect, *context_.workspace);
+  if (entry->state == JournalEntry::State::kStarted && effect == Effect::kCommand) {
+    absl::StatusOr<std::optional<ToolOutcome>> outcome = TakeOver(call, entry->run, *request);
+    if (!outcome.ok()) return outcome.status();
+    if (*outcome) return **std::move(outcome);
+  }
+  if (entry->state == JournalEntry::State::kStarted && effect == Effect::kPatch) {
+    std::optional<ToolOutcome> outcome = OutcomeOfStartedPatch(*entry, *context_.workspace);
     if (outcome) return Finish(call, *std::move(outcome));
   }
 
@@ -70,11 +79,99 @@ absl::StatusOr<ToolOutcome> ToolExecutor::Execute(const quota::v1::ToolCall& cal
   }
 
   if (const auto* patch = std::get_if<Patch>(&*request)) return RunPatch(call, *patch);
+  if (const auto* shell = std::get_if<ShellArguments>(&*request)) return RunCommand(call, *shell, decision.known_safe);
   const absl::Status started = journal_->RecordStarted(call, {});
   if (!started.ok()) return started;
+  return Finish(call, Run(*request, context_));
+}
+
+absl::StatusOr<ToolOutcome> ToolExecutor::RunCommand(const quota::v1::ToolCall& call, const ShellArguments& arguments,
+                                                     bool known_safe) {
+  if (context_.cancel != nullptr && context_.cancel->cancelled())
+    return Finish(call, {.output = "cancelled by the user; it was not started", .is_error = true});
+  const absl::StatusOr<UniqueFd> folder = OpenFolder(*context_.workspace, arguments);
+  if (!folder.ok()) return Finish(call, ToOutcome(folder.status()));
+  if (context_.runner.empty()) return Finish(call, {.output = "commands cannot run here", .is_error = true});
   std::vector<EnvironmentEntry> added;
-  if (decision.known_safe) added = KnownSafeEnvironment(std::getenv("GIT_CONFIG_COUNT"));
-  return Finish(call, Run(*request, context_, added));
+  if (known_safe) added = KnownSafeEnvironment(std::getenv("GIT_CONFIG_COUNT"));
+
+  const std::string name = RandomId();
+  absl::StatusOr<CommandRun> run = CommandRun::Make(journal_->RunPath(name), {arguments.command, arguments.timeout});
+  if (!run.ok()) return Journal::WithRemedy(run.status());
+  if (const absl::Status started = journal_->RecordStartedRun(call, name); !started.ok()) {
+    run->Remove();
+    return started;
+  }
+  for (int i = 0; i < kMostStarts; ++i) {
+    const absl::Status started =
+        run->Start(context_.runner, folder->get(), ChildEnvironment(context_.hidden_variables, added));
+    if (!started.ok()) return FinishRun(call, *run, ToOutcome(started));
+    const absl::StatusOr<CommandRun::State> state = run->Await(context_.cancel);
+    if (!state.ok()) return state.status();
+    if (*state != CommandRun::State::kNotBegun) return Settle(call, ToolRequest(arguments), *run, *state);
+    if (context_.cancel != nullptr && context_.cancel->cancelled()) break;
+  }
+  return FinishRun(call, *run,
+                   {.output = "The command did not begin: what was to run it has ended.", .is_error = true});
+}
+
+absl::StatusOr<std::optional<ToolOutcome>> ToolExecutor::TakeOver(const quota::v1::ToolCall& call,
+                                                                  const std::string& run_name,
+                                                                  const ToolRequest& request) {
+  absl::StatusOr<CommandRun> run = absl::NotFoundError("started without a runner");
+  if (!run_name.empty()) run = CommandRun::Find(journal_->RunPath(run_name));
+  absl::StatusOr<CommandRun::State> state = CommandRun::State::kLost;
+  if (run.ok()) state = run->Look();
+  if (state.ok() && *state == CommandRun::State::kRuns) {
+    if (context_.notice) context_.notice("the command that was started before still runs; waiting for its end");
+    state = run->Await(context_.cancel);
+  }
+  if (absl::IsDataLoss(state.status())) state = CommandRun::State::kLost;
+  if (!state.ok()) return state.status();
+  if (*state == CommandRun::State::kNotBegun) {
+    run->Remove();
+    return std::nullopt;
+  }
+  absl::StatusOr<ToolOutcome> outcome =
+      run.ok() ? Settle(call, request, *run, *state) : SettleLost(call, request, nullptr);
+  if (!outcome.ok()) return outcome.status();
+  return *std::move(outcome);
+}
+
+absl::StatusOr<ToolOutcome> ToolExecutor::Settle(const quota::v1::ToolCall& call, const ToolRequest& request,
+                                                 CommandRun& run, CommandRun::State state) {
+  const RunRecord& record = run.record();
+  if (state == CommandRun::State::kEnded && record.result) {
+    const ToolOutcome outcome = DescribeShellResult(*record.result);
+    return FinishRun(call, run, {.output = ToOutcome(outcome.output).output, .is_error = outcome.is_error});
+  }
+  if (state == CommandRun::State::kEnded) return FinishRun(call, run, ToOutcome(absl::InternalError(record.failure)));
+  return SettleLost(call, request, &run);
+}
+
+absl::StatusOr<ToolOutcome> ToolExecutor::SettleLost(const quota::v1::ToolCall& call, const ToolRequest& request,
+                                                     CommandRun* run) {
+  if (run != nullptr) run->StopLeftovers();
+  ToolOutcome told{.output = kMayHaveRun, .is_error = true};
+  if (ask_ && mode_ != ApprovalMode::kReadOnly) {
+    ApprovalQuestion question = MakeQuestion(call.call_id(), request);
+    question.warning = kMayHaveRunWarning;
+    const ApprovalAnswer answer = ask_(question);
+    if (answer.kind != ApprovalAnswer::Kind::kDeny) {
+      if (run != nullptr) run->Remove();
+      return RunCommand(call, std::get<ShellArguments>(request), /*known_safe=*/false);
+    }
+    if (!answer.reason.empty()) told.output += " The user said: " + answer.reason;
+  }
+  if (run != nullptr) return FinishRun(call, *run, std::move(told));
+  return Finish(call, std::move(told));
+}
+
+absl::StatusOr<ToolOutcome> ToolExecutor::FinishRun(const quota::v1::ToolCall& call, CommandRun& run,
+                                                    ToolOutcome outcome) {
+  absl::StatusOr<ToolOutcome> finished = Finish(call, std::move(outcome));
+  if (finished.ok()) run.Remove();
+  return finished;
 }
 
 absl::StatusOr<ToolOutcome> ToolExecutor::RunPatch(const quota::v1::ToolCall& call, const Patch& patch) {

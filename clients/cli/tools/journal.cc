@@ -5,7 +5,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <cctype>
 #include <cerrno>
 #include <filesystem>
 #include <string_view>
@@ -42,10 +44,18 @@ absl::StatusOr<json::object> ParseLine(const std::string& line) {
   return std::move(value.as_object());
 }
 
+// The name of a file and no path; anything else is none.
+std::string RunOf(const json::object& object) {
+  std::string run = StringOf(object, "run");
+  const bool plain = std::all_of(run.begin(), run.end(), [](unsigned char c) { return std::isalnum(c) != 0; });
+  return plain ? run : std::string();
+}
+
 JournalEntry EntryOf(const json::object& object, JournalEntry::State state) {
-  JournalEntry entry{.state = state, .outcome = {.output = StringOf(object, "output")}, .transitions = {}};
+  JournalEntry entry{.state = state, .outcome = {.output = StringOf(object, "output")}, .transitions = {}, .run = {}};
   if (const json::value* flag = object.if_contains("is_error"))
     entry.outcome.is_error = flag->is_bool() && flag->as_bool();
+  entry.run = RunOf(object);
   if (const json::value* files = object.if_contains("files"); files != nullptr && files->is_array()) {
     for (const json::value& file : files->as_array()) {
       if (!file.is_object()) continue;
@@ -57,22 +67,23 @@ JournalEntry EntryOf(const json::object& object, JournalEntry::State state) {
   return entry;
 }
 
-absl::Status WithRemedy(const absl::Status& status) {
-  return absl::Status(status.code(),
-                      fmt::format("{}; free some space there, or set XDG_STATE_HOME to a folder that can be written",
-                                  std::string(status.message())));
-}
-
 absl::Status SyncFolder(const std::string& folder) {
   const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || ::fsync(fd.get()) != 0)
-    return WithRemedy(absl::ErrnoToStatus(errno, fmt::format("journal folder {}", folder)));
+    return Journal::WithRemedy(absl::ErrnoToStatus(errno, fmt::format("journal folder {}", folder)));
   return absl::OkStatus();
 }
 
 }  // namespace
 
-Journal::Journal(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+Journal::Journal(std::string path, std::string runs, UniqueFd fd)
+    : path_(std::move(path)), runs_(std::move(runs)), fd_(std::move(fd)) {}
+
+absl::Status Journal::WithRemedy(const absl::Status& status) {
+  return absl::Status(status.code(),
+                      fmt::format("{}; free some space there, or set XDG_STATE_HOME to a folder that can be written",
+                                  std::string(status.message())));
+}
 
 absl::StatusOr<std::string> Journal::FileName(const std::string& session_id) {
   if (session_id.empty() || session_id.size() > kMaxSessionId) {
@@ -93,8 +104,10 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& folder
   if (!name.ok()) return name.status();
   std::error_code ignored;  // what went wrong shows in mkdir
   std::filesystem::create_directories(std::filesystem::path(folder).lexically_normal().parent_path(), ignored);
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    return WithRemedy(absl::ErrnoToStatus(errno, fmt::format("journal folder {}", folder)));
+  const std::string runs = folder + "/runs";
+  for (const std::string& made : {folder, runs}) {
+    if (::mkdir(made.c_str(), 0700) != 0 && errno != EEXIST)
+      return WithRemedy(absl::ErrnoToStatus(errno, fmt::format("journal folder {}", made)));
   }
   const std::string path = folder + "/" + *name;
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -105,10 +118,12 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& folder
         fmt::format("another holdfast on this machine runs the tools of session {}; end it, or use another session",
                     Printable(session_id)));
   }
-  std::unique_ptr<Journal> journal(new Journal(path, std::move(fd)));
+  std::unique_ptr<Journal> journal(new Journal(path, runs, std::move(fd)));
   absl::Status status = journal->Load();
   if (status.ok()) status = SyncFolder(folder);
   if (!status.ok()) return status;
+  // A client that was killed between the two.
+  if (!journal->finished_run_.empty()) ::unlink(journal->RunPath(journal->finished_run_).c_str());
   return journal;
 }
 
@@ -150,6 +165,8 @@ absl::Status Journal::Index(const std::string& line, int64_t offset) {
                     path_, offset));
   }
   const auto kind = state == "result" ? JournalEntry::State::kResult : JournalEntry::State::kStarted;
+  if (kind == JournalEntry::State::kStarted) last_run_ = RunOf(*object);
+  finished_run_ = kind == JournalEntry::State::kResult ? last_run_ : std::string();
   last_.insert_or_assign(StringOf(*object, "call_id"),
                          Position{kind, StringOf(*object, "digest"), offset, line.size()});
   return absl::OkStatus();
@@ -176,6 +193,12 @@ absl::Status Journal::RecordStarted(const quota::v1::ToolCall& call, const std::
     }
     record["files"] = std::move(files);
   }
+  return Append(json::serialize(record));
+}
+
+absl::Status Journal::RecordStartedRun(const quota::v1::ToolCall& call, const std::string& run) {
+  json::object record = RecordOf(call, "started");
+  record["run"] = run;
   return Append(json::serialize(record));
 }
 

@@ -73,11 +73,7 @@ struct Runner {
   const std::vector<EnvironmentEntry>& added;
 
   ToolOutcome operator()(const ShellArguments& arguments) const {
-    const absl::StatusOr<ResolvedPath> path = context.workspace->Resolve(arguments.folder, Access::kRead);
-    if (!path.ok()) return ErrorOutcome(path.status());
-    if (!path->exists)
-      return {fmt::format("{}: the working directory does not exist", Printable(arguments.folder)), true};
-    const absl::StatusOr<UniqueFd> folder = context.workspace->OpenPath(*path, O_PATH | O_DIRECTORY);
+    const absl::StatusOr<UniqueFd> folder = OpenFolder(*context.workspace, arguments);
     if (!folder.ok()) return ErrorOutcome(folder.status());
     const absl::StatusOr<ShellResult> result = RunShell({.command = arguments.command,
                                                          .folder = folder->get(),
@@ -113,6 +109,15 @@ std::vector<quota::v1::Tool> ToolDeclarations() {
   return {
       Declare(kShellTool, kShellDescription, kShellSchema), Declare(kApplyPatchTool, kPatchDescription, kPatchSchema),
       Declare(kReadFileTool, kReadDescription, kReadSchema), Declare(kListFilesTool, kListDescription, kListSchema)};
+}
+
+absl::StatusOr<UniqueFd> OpenFolder(const Workspace& workspace, const ShellArguments& arguments) {
+  const absl::StatusOr<ResolvedPath> path = workspace.Resolve(arguments.folder, Access::kRead);
+  if (!path.ok()) return path.status();
+  if (!path->exists) {
+    return absl::NotFoundError(fmt::format("{}: the working directory does not exist", Printable(arguments.folder)));
+  }
+  return workspace.OpenPath(*path, O_PATH | O_DIRECTORY);
 }
 
 ToolOutcome Run(const quota::v1::ToolCall& call, const ToolContext& context) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct ToolContext {
   const Workspace* workspace = nullptr;
   std::vector<std::string> hidden_variables;  // that commands must not see: credentials
   const CancelToken* cancel = nullptr;        // null: cannot be cancelled
+  // The program and the arguments that make a runner (RunAsRunner). Empty: ToolExecutor runs no commands.
+  std::vector<std::string> runner{};
+  std::function<void(const std::string&)> notice{};  // words for people about what goes on; may be empty
 };
 
 // What the model is told about the tools: names, descriptions, JSON schemas of the arguments.
@@ -28,6 +32,9 @@ ToolOutcome Run(const quota::v1::ToolCall& call, const ToolContext& context);
 // `added`: variables for a command.
 ToolOutcome Run(const ToolRequest& request, const ToolContext& context,
                 const std::vector<EnvironmentEntry>& added = {});
+
+// The working directory of a command.
+absl::StatusOr<UniqueFd> OpenFolder(const Workspace& workspace, const ShellArguments& arguments);
 
 // A tool's text or its error, bounded by kMaxToolOutput.
 ToolOutcome ToOutcome(const absl::StatusOr<std::string>& text);

@@ -34,6 +34,7 @@ class Watcher {
   }
   ~Watcher() {
     if (child_.pid <= 0) return;
+    ::kill(child_.pid, SIGKILL);  // it may have no group yet
     SignalGroup(SIGKILL);
     Reap();
   }
@@ -146,7 +147,12 @@ absl::StatusOr<ShellResult> RunShell(const ShellCommand& command) {
   absl::StatusOr<Child> child =
       SpawnShell(command.command, command.folder, ChildEnvironment(command.hidden, command.added));
   if (!child.ok()) return child.status();
-  return Watcher(command, *std::move(child)).Run();
+  const pid_t pid = child->pid;
+  absl::Status ready = command.before_exec ? command.before_exec(pid) : absl::OkStatus();
+  if (ready.ok()) ready = LetGo(*child);
+  Watcher watcher(command, *std::move(child));
+  if (!ready.ok()) return ready;
+  return watcher.Run();
 }
 
 ToolOutcome DescribeShellResult(const ShellResult& result) {

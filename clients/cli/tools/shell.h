@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +25,9 @@ struct ShellCommand {
   std::vector<std::string> hidden;  // variables that the command must not see
   std::vector<EnvironmentEntry> added;
   const CancelToken* cancel = nullptr;  // not owned; null: cannot be cancelled
+  // Called when the process is there (its id is also that of its group) and before it runs anything. Where it fails,
+  // nothing runs. May be empty.
+  std::function<absl::Status(pid_t)> before_exec{};
 };
 
 struct ShellResult {

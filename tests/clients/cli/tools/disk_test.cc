@@ -8,6 +8,7 @@
 #include "clients/cli/tools/executor.h"
 #include "tests/clients/cli/tools/calls.h"
 #include "tests/clients/cli/tools/temporary_folder.h"
+#include "tests/clients/cli/tools/test_runner.h"
 
 namespace holdfast::cli {
 namespace {
@@ -51,8 +52,8 @@ class ToolDiskTest : public testing::Test {
   ToolDiskTest() : workspace_(folder_.Open()), journal_(*Journal::Open(folder_.path() / "journal", "s-1")) {}
 
   ToolOutcome Run(const quota::v1::ToolCall& call) {
-    ToolExecutor executor(ApprovalMode::kFull, journal_.get(), {.workspace = &workspace_, .hidden_variables = {}},
-                          nullptr);
+    ToolExecutor executor(ApprovalMode::kFull, journal_.get(),
+                          {.workspace = &workspace_, .hidden_variables = {}, .runner = TestRunner()}, nullptr);
     const absl::StatusOr<ToolOutcome> outcome = executor.Execute(call);
     EXPECT_TRUE(outcome.ok()) << outcome.status();
     return outcome.ok() ? *outcome : ToolOutcome();
@@ -117,8 +118,8 @@ TEST_F(ToolDiskTest, AJournalThatFindsNoRoomRunsNothingAndIsWholeAfterwards) {
   {
     // The line begins to be written, and does not end.
     const FileSizeLimit full(before.size() + 10);
-    ToolExecutor executor(ApprovalMode::kFull, journal_.get(), {.workspace = &workspace_, .hidden_variables = {}},
-                          nullptr);
+    ToolExecutor executor(ApprovalMode::kFull, journal_.get(),
+                          {.workspace = &workspace_, .hidden_variables = {}, .runner = TestRunner()}, nullptr);
     const absl::StatusOr<ToolOutcome> outcome = executor.Execute(call);
     EXPECT_FALSE(outcome.ok());
     EXPECT_THAT(std::string(outcome.status().message()), AllOf(HasSubstr(file), HasSubstr("free some space")));

@@ -8,6 +8,7 @@
 #include "clients/cli/tools/staged_file.h"
 #include "tests/clients/cli/tools/calls.h"
 #include "tests/clients/cli/tools/temporary_folder.h"
+#include "tests/clients/cli/tools/test_runner.h"
 
 namespace holdfast::cli {
 namespace {
@@ -26,12 +27,26 @@ class ExecutorTest : public testing::Test {
     journal_.reset();
     journal_ = *Journal::Open(folder_.path() / "journal", "s");
   }
+  ToolContext Context() const {
+    return {.workspace = &workspace_, .hidden_variables = {}, .cancel = &cancel_, .runner = TestRunner()};
+  }
   ToolOutcome Execute(const quota::v1::ToolCall& call, ApprovalMode mode = ApprovalMode::kFull,
                       ToolExecutor::Ask ask = nullptr) {
-    ToolExecutor executor(mode, journal_.get(), {.workspace = &workspace_, .hidden_variables = {}}, std::move(ask));
+    ToolExecutor executor(mode, journal_.get(), Context(), std::move(ask));
     absl::StatusOr<ToolOutcome> outcome = executor.Execute(call);
     EXPECT_TRUE(outcome.ok()) << outcome.status();
     return *std::move(outcome);
+  }
+  // A client starts the command, and is gone.
+  void StartAndLeave(const quota::v1::ToolCall& call) {
+    const ToolRequest request = *ParseToolCall(call);
+    const auto& shell = std::get<ShellArguments>(request);
+    absl::StatusOr<CommandRun> run = CommandRun::Make(journal_->RunPath("r"), {shell.command, shell.timeout});
+    ASSERT_TRUE(run.ok()) << run.status();
+    ASSERT_TRUE(journal_->RecordStartedRun(call, "r").ok());
+    const absl::StatusOr<UniqueFd> folder = OpenFolder(workspace_, shell);
+    ASSERT_TRUE(run->Start(TestRunner(), folder->get(), ChildEnvironment({}, {})).ok());
+    Restart();
   }
   std::vector<FileTransition> TransitionsOf(const quota::v1::ToolCall& call) {
     const ToolRequest request = *ParseToolCall(call);
@@ -41,6 +56,7 @@ class ExecutorTest : public testing::Test {
   TemporaryFolder folder_;
   Workspace workspace_ = folder_.Open();
   std::unique_ptr<Journal> journal_;
+  CancelToken cancel_;
   const quota::v1::ToolCall append_ = ShellCall("c1", "echo ran >> log; cat log");
 };
 
@@ -69,6 +85,66 @@ TEST_F(ExecutorTest, DoesNotRunACommandAgainThatMayHaveRun) {
   EXPECT_FALSE(fs::exists(folder_.ws("log")));
   Restart();
   EXPECT_EQ(Execute(append_).output, outcome.output);
+}
+
+TEST_F(ExecutorTest, TakesTheResultOfACommandThatOutlivedItsClient) {
+  StartAndLeave(append_);
+  EXPECT_THAT(Execute(append_).output, HasSubstr("ran"));
+  EXPECT_EQ(folder_.Read(folder_.ws("log")), "ran\n");
+  EXPECT_TRUE(fs::is_empty(folder_.path() / "journal" / "runs"));
+}
+
+TEST_F(ExecutorTest, RunsACommandThatWasToBeStartedAndWasNot) {
+  ASSERT_TRUE(CommandRun::Make(journal_->RunPath("r"), {"echo ran >> log", std::chrono::minutes(1)}).ok());
+  ASSERT_TRUE(journal_->RecordStartedRun(append_, "r").ok());
+  Restart();
+  EXPECT_FALSE(Execute(append_).is_error);
+  EXPECT_EQ(folder_.Read(folder_.ws("log")), "ran\n");
+}
+
+TEST_F(ExecutorTest, TellsOfACommandWhoseRunnerWasKilled) {
+  const auto call = ShellCall("k", "echo ran >> log; kill -KILL $PPID; sleep 600");
+  const ToolOutcome outcome = Execute(call);
+  EXPECT_TRUE(outcome.is_error);
+  EXPECT_THAT(outcome.output, HasSubstr("may or may not have run"));
+  Restart();
+  EXPECT_EQ(Execute(call).output, outcome.output);
+  EXPECT_EQ(folder_.Read(folder_.ws("log")), "ran\n");
+}
+
+TEST_F(ExecutorTest, AsksAUserWhetherACommandRunsAgain) {
+  std::vector<ApprovalQuestion> questions;
+  const auto answer = [&](ApprovalAnswer::Kind kind) {
+    return [&questions, kind](const ApprovalQuestion& question) {
+      questions.push_back(question);
+      return ApprovalAnswer{.kind = kind, .reason = "I saw it run"};
+    };
+  };
+  ASSERT_TRUE(journal_->RecordStarted(append_, {}).ok());
+  const ToolOutcome told = Execute(append_, ApprovalMode::kFull, answer(ApprovalAnswer::Kind::kDeny));
+  EXPECT_THAT(told.output, AllOf(HasSubstr("may or may not have run"), HasSubstr("I saw it run")));
+  EXPECT_FALSE(fs::exists(folder_.ws("log")));
+  const auto other = ShellCall("c2", "echo ran >> log");
+  ASSERT_TRUE(journal_->RecordStarted(other, {}).ok());
+  EXPECT_FALSE(Execute(other, ApprovalMode::kFull, answer(ApprovalAnswer::Kind::kOnce)).is_error);
+  EXPECT_EQ(folder_.Read(folder_.ws("log")), "ran\n");
+  ASSERT_EQ(questions.size(), 2u);
+  EXPECT_THAT(questions[1].warning, HasSubstr("may have run"));
+  EXPECT_EQ(questions[1].command, "echo ran >> log");
+}
+
+TEST_F(ExecutorTest, TrustsNoRunThatItsJournalNamesAndThatIsNotThere) {
+  ASSERT_TRUE(journal_->RecordStartedRun(append_, "gone").ok());
+  Restart();
+  EXPECT_THAT(Execute(append_).output, HasSubstr("may or may not have run"));
+  EXPECT_FALSE(fs::exists(folder_.ws("log")));
+}
+
+TEST_F(ExecutorTest, CancelsACommandThatAnotherClientHasStarted) {
+  const auto call = ShellCall("s", "sleep 600");
+  StartAndLeave(call);
+  cancel_.Cancel();
+  EXPECT_THAT(Execute(call).output, HasSubstr("cancelled by the user"));
 }
 
 TEST_F(ExecutorTest, RunsAReadingToolAgain) {
@@ -192,11 +268,10 @@ TEST_F(ExecutorTest, AsksAndObeys) {
 
 TEST_F(ExecutorTest, RemembersAnAnswerForTheSession) {
   int asked = 0;
-  ToolExecutor executor(ApprovalMode::kAsk, journal_.get(), {.workspace = &workspace_, .hidden_variables = {}},
-                        [&](const ApprovalQuestion&) {
-                          ++asked;
-                          return ApprovalAnswer{.kind = ApprovalAnswer::Kind::kForSession, .reason = {}};
-                        });
+  ToolExecutor executor(ApprovalMode::kAsk, journal_.get(), Context(), [&](const ApprovalQuestion&) {
+    ++asked;
+    return ApprovalAnswer{.kind = ApprovalAnswer::Kind::kForSession, .reason = {}};
+  });
   ASSERT_TRUE(executor.Execute(ShellCall("1", "echo ran >> log")).ok());
   ASSERT_TRUE(executor.Execute(ShellCall("2", "echo ran >> log")).ok());
   EXPECT_EQ(asked, 1);
