@@ -119,7 +119,8 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
                                                             .store = *self.store,
                                                             .quota = *self.quota,
                                                             .observer = self,
-                                                            .default_max_wait = config.default_max_wait});
+                                                            .default_max_wait = config.default_max_wait,
+                                                            .snapshot_every_turns = config.snapshot_every_turns});
   self.identity = std::make_unique<Identity>(self.loop, *self.quota);
   self.service =
       std::make_unique<AgentServiceImpl>(self.loop, *self.host, *self.store, *self.identity, config.default_model);

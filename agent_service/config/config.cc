@@ -50,6 +50,11 @@ AgentConfig ReadAgentConfig(Section& root) {
     config.default_max_wait =
         defaults.Time("max_wait", "The sum of all waits of a turn. Default: 15m.").value_or(config.default_max_wait);
   });
+  root.Map("sessions", "What is done for every session.", [&](Section& sessions) {
+    config.snapshot_every_turns = static_cast<int>(
+        sessions.Integer("snapshot_every_turns", 0, 1000, "Turns between automatic snapshots; 0: none. Default: 4.")
+            .value_or(config.snapshot_every_turns));
+  });
   config.tls = ReadTlsServer(root);
   return config;
 }

@@ -20,6 +20,7 @@ struct AgentConfig {
   std::string store_path;  // of the SQLite database
   std::string default_model;
   Duration default_max_wait = std::chrono::minutes(15);
+  int snapshot_every_turns = 4;  // 0: none
   std::optional<TlsServer> tls;
 };
 

@@ -103,28 +103,28 @@ void ActiveSession::Drive() {
 void ActiveSession::Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl::Status)> done) {
   committing_ = true;
   const WallTime now = Truncate(services_.loop.WallNow());
-  event.set_sequence(state_.last_sequence() + 1);
-  SetTimestamp(now, event.mutable_time());
-
   SessionState after = state_.Head();
-  after.Apply(event);
+  AppendRequest append;
+  std::vector<v1::SessionEvent> events;
+  const auto add = [&](v1::SessionEvent one) {
+    one.set_sequence(after.last_sequence() + 1);
+    SetTimestamp(now, one.mutable_time());
+    after.Apply(one);
+    append.events.push_back(RowOfEvent(one, now));
+    events.push_back(std::move(one));
+  };
+  add(std::move(event));
+  const int every = services_.snapshot_every_turns;
+  if (every > 0 && state_.turn() != nullptr && after.turn() == nullptr && after.turns_since_snapshot() >= every)
+    add(SnapshotEvent(fmt::format("auto.{}", after.last_sequence()), after.last_sequence(), true));
+
   v1::Session summary = after.Summary();
   summary.set_session_id(session_id_);
-  AppendRequest append;
-  append.session.tenant = tenant_;
-  append.session.session_id = session_id_;
-  append.session.title = summary.title();
-  append.session.model = summary.model();
-  append.session.workspace = summary.workspace();
-  append.session.created = FromTimestamp(summary.created());
-  append.session.updated = now;
-  append.session.running = after.turn() != nullptr;
-  append.session.summary = summary.SerializeAsString();
+  append.session = RowOfSession(tenant_, summary, after.turn() != nullptr);
   append.expected_sequence = state_.last_sequence();
   append.generation = services_.store.generation();
-  append.events.push_back(RowOfEvent(event, now));
 
-  services_.store.Append(std::move(append), [self = shared_from_this(), event = std::move(event),
+  services_.store.Append(std::move(append), [self = shared_from_this(), events = std::move(events),
                                              done = std::move(done)](absl::StatusOr<int64_t> last) mutable {
     self->committing_ = false;
     if (self->closed_) return done(FromGrpc(self->close_status_));
@@ -139,14 +139,18 @@ void ActiveSession::Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl:
       }
       done(StoreRefusal(last.status()));
     } else {
-      self->state_.Apply(event);
-      for (const auto& watcher : std::vector(self->watchers_)) watcher->OnCommitted(event);
-      if (event.has_turn_completed() || event.has_turn_failed()) self->services_.observer.OnTurnEnded(OutcomeOf(event));
+      for (const v1::SessionEvent& one : events) self->Committed(one);
       done(absl::OkStatus());
       self->Next();
     }
     self->Drive();
   });
+}
+
+void ActiveSession::Committed(const v1::SessionEvent& event) {
+  state_.Apply(event);
+  for (const auto& watcher : std::vector(watchers_)) watcher->OnCommitted(event);
+  if (event.has_turn_completed() || event.has_turn_failed()) services_.observer.OnTurnEnded(OutcomeOf(event));
 }
 
 void ActiveSession::CommitOwn(v1::SessionEvent event) {
@@ -254,6 +258,60 @@ void ActiveSession::CancelTurn(v1::CancelTurnRequest request, Reply<v1::CancelTu
              response.set_cancelled(true);
              reply(response);
            });
+  });
+}
+
+void ActiveSession::Snapshot(v1::SnapshotSessionRequest request, Reply<v1::SnapshotSessionResponse> reply) {
+  EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+    if (!open.ok()) return reply(open);
+    v1::SnapshotSessionResponse response;
+    response.set_sequence(state_.last_sequence());
+    if (const std::optional<int64_t> known = state_.FindSnapshot(request.name())) {
+      if (!state_.IsPresent(*known)) {
+        return reply(absl::AlreadyExistsError(fmt::format(
+            "name: snapshot {} is of event {}, and the conversation went on; choose another", request.name(), *known)));
+      }
+      response.set_sequence(*known);
+      return reply(response);
+    }
+    Commit(SnapshotEvent(request.name(), response.sequence(), false),
+           [response, reply = std::move(reply)](absl::Status status) mutable {
+             if (!status.ok()) return reply(status);
+             reply(response);
+           });
+  });
+}
+
+void ActiveSession::Restore(v1::RestoreSessionRequest request, Reply<v1::RestoreSessionResponse> reply) {
+  EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+    if (!open.ok()) return reply(open);
+    if (const v1::RestoreSessionResponse* known = state_.FindRestore(request.client_key())) return reply(*known);
+    if (state_.turn() != nullptr) {
+      return reply(absl::AbortedError(fmt::format("session {} is busy with turn {}; wait for it, or cancel it",
+                                                  session_id_, state_.turn()->started.turn_id())));
+    }
+    std::optional<int64_t> target;
+    if (request.has_name()) {
+      target = state_.FindSnapshot(request.name());
+      if (!target) {
+        return reply(absl::NotFoundError(fmt::format("name: no snapshot {} in session {}; `sessions show` lists them",
+                                                     request.name(), session_id_)));
+      }
+    } else {
+      target = request.sequence();
+      if (*target > state_.last_sequence()) {
+        return reply(absl::InvalidArgumentError(
+            fmt::format("sequence: {} is beyond the last event, {}", *target, state_.last_sequence())));
+      }
+    }
+    v1::RestoreSessionResponse response;
+    response.set_sequence(state_.last_sequence() + 1);
+    response.set_restored_to(*target);
+    response.set_left_at(state_.last_sequence());
+    Commit(RestoredEvent(request, *target), [response, reply = std::move(reply)](absl::Status status) mutable {
+      if (!status.ok()) return reply(status);
+      reply(response);
+    });
   });
 }
 
@@ -429,7 +487,7 @@ void ActiveSession::OnCallAnswered(std::vector<quota::v1::Item> items, const quo
   Enqueue([this, call_id = call_->call_id(), items = std::move(items), completed](const absl::Status& open) mutable {
     if (!open.ok() || !Awaits(call_id)) return;
     LetCallGo();
-    CommitOwn(ModelAnsweredEvent(*state_.turn()->call, state_.conversation(), std::move(items), completed));
+    CommitOwn(ModelAnsweredEvent(*state_.turn()->call, state_, std::move(items), completed));
   });
 }
 

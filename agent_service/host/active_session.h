@@ -31,6 +31,8 @@ struct SessionServices {
   QuotaClient& quota;
   SessionObserver& observer;
   Duration default_max_wait = std::chrono::minutes(15);
+  // Every so many turns a snapshot is taken; 0: none.
+  int snapshot_every_turns = 4;
 };
 
 // A session in memory: its folded state, its one writer, its model call and its watchers. Everything that changes it
@@ -49,6 +51,8 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTurnResponse> reply);
   void SubmitToolResult(v1::SubmitToolResultRequest request, Reply<v1::SubmitToolResultResponse> reply);
   void CancelTurn(v1::CancelTurnRequest request, Reply<v1::CancelTurnResponse> reply);
+  void Snapshot(v1::SnapshotSessionRequest request, Reply<v1::SnapshotSessionResponse> reply);
+  void Restore(v1::RestoreSessionRequest request, Reply<v1::RestoreSessionResponse> reply);
   void Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence);
   // The process goes away, or the session does: watchers end with `status`, nothing more is written.
   // What is asked from now on is refused with it too.
@@ -74,7 +78,9 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   // A client's: refused while the session is stalled, for the client to send again, rather than left to its deadline.
   void EnqueueCommand(Task task);
   void Drive();
+  // With the snapshot that is due after it.
   void Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl::Status)> done);
+  void Committed(const v1::SessionEvent& event);
   // For what nobody waits for: tried again until the store takes it. Meanwhile the session is stalled.
   void CommitOwn(v1::SessionEvent event);
   // Watchers and commands are refused with the store's reason until Unstall.

@@ -59,16 +59,14 @@ v1::SessionEvent WaitNotedEvent(const v1::ModelCallStarted& call, const quota::v
   return event;
 }
 
-v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, const std::vector<quota::v1::Item>& conversation,
+v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, const SessionState& state,
                                     std::vector<quota::v1::Item> items, const quota::v1::Completed& completed) {
   std::set<std::string> taken;
-  for (const quota::v1::Item& item : conversation) {
-    if (item.has_tool_call()) taken.insert(item.tool_call().call_id());
-  }
+  const auto is_free = [&](const std::string& id) { return !state.HasToolCall(id) && taken.insert(id).second; };
   for (quota::v1::Item& item : items) {
     if (!item.has_tool_call()) continue;
     const std::string id = item.tool_call().call_id();
-    for (int n = 1; !taken.insert(item.tool_call().call_id()).second; ++n) {
+    for (int n = 1; !is_free(item.tool_call().call_id()); ++n) {
       item.mutable_tool_call()->set_call_id(fmt::format("{}#{}.{}", id, call.step(), n));
     }
   }
@@ -97,6 +95,22 @@ v1::SessionEvent TurnFailedEvent(const TurnState& turn, const grpc::Status& stat
   if (!details.violations.empty()) failed->set_quota_metric(details.violations.front().metric);
   failed->set_never_fits(status.error_code() == grpc::StatusCode::FAILED_PRECONDITION && !details.violations.empty());
   *failed->mutable_usage() = turn.usage;
+  return event;
+}
+
+v1::SessionEvent SnapshotEvent(const std::string& name, int64_t at_sequence, bool automatic) {
+  v1::SessionEvent event;
+  event.mutable_snapshot_taken()->set_name(name);
+  event.mutable_snapshot_taken()->set_at_sequence(at_sequence);
+  event.mutable_snapshot_taken()->set_automatic(automatic);
+  return event;
+}
+
+v1::SessionEvent RestoredEvent(const v1::RestoreSessionRequest& request, int64_t to_sequence) {
+  v1::SessionEvent event;
+  event.mutable_session_restored()->set_to_sequence(to_sequence);
+  event.mutable_session_restored()->set_name(request.name());
+  event.mutable_session_restored()->set_client_key(request.client_key());
   return event;
 }
 

@@ -19,11 +19,14 @@ v1::SessionEvent TurnStartedEvent(v1::SubmitTurnRequest request, int64_t sequenc
                                   Duration default_max_wait);
 v1::SessionEvent ToolResultEvent(const TurnState& turn, v1::SubmitToolResultRequest request);
 v1::SessionEvent WaitNotedEvent(const v1::ModelCallStarted& call, const quota::v1::Wait& wait);
-// A tool call whose id `conversation` has already gets another: results, journals and clients tell calls apart by their
+// A tool call whose id the log has already gets another: results, journals and clients tell calls apart by their
 // ids.
-v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, const std::vector<quota::v1::Item>& conversation,
+v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, const SessionState& state,
                                     std::vector<quota::v1::Item> items, const quota::v1::Completed& completed);
 // Reads the details of `status`; never_fits is FAILED_PRECONDITION with a limit that was violated.
 v1::SessionEvent TurnFailedEvent(const TurnState& turn, const grpc::Status& status);
+
+v1::SessionEvent SnapshotEvent(const std::string& name, int64_t at_sequence, bool automatic);
+v1::SessionEvent RestoredEvent(const v1::RestoreSessionRequest& request, int64_t to_sequence);
 
 }  // namespace holdfast::agent

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "agent_service/session/timestamp.h"
+
 namespace holdfast::agent {
 
 LogRow RowOfEvent(const v1::SessionEvent& event, WallTime time) {
@@ -12,6 +14,20 @@ LogRow RowOfEvent(const v1::SessionEvent& event, WallTime time) {
   stored.clear_sequence();
   stored.clear_time();
   row.bytes = stored.SerializeAsString();
+  return row;
+}
+
+SessionRow RowOfSession(const std::string& tenant, const v1::Session& summary, bool running) {
+  SessionRow row;
+  row.tenant = tenant;
+  row.session_id = summary.session_id();
+  row.title = summary.title();
+  row.model = summary.model();
+  row.workspace = summary.workspace();
+  row.created = FromTimestamp(summary.created());
+  row.updated = FromTimestamp(summary.updated());
+  row.running = running;
+  row.summary = summary.SerializeAsString();
   return row;
 }
 

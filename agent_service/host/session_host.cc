@@ -1,31 +1,18 @@
 #include "agent_service/host/session_host.h"
 
 #include <fmt/format.h>
-#include <openssl/sha.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
 
 #include "agent_service/host/log_row.h"
+#include "agent_service/host/session_id.h"
 #include "agent_service/host/store_refusal.h"
-#include "common/base/random_id.h"
 
 namespace holdfast::agent {
 namespace {
 
 constexpr Duration kSweepInterval = std::chrono::seconds(1);
-constexpr size_t kIdBytes = 16;
-
-// The same client key of the same tenant names the same session, whoever asks and however often.
-std::string IdOfKey(const std::string& tenant, const std::string& client_key) {
-  const std::string input = tenant + '\0' + client_key;
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest);
-  std::string id;
-  for (size_t i = 0; i < kIdBytes; ++i) id += fmt::format("{:02x}", digest[i]);
-  return id;
-}
-
 // The store may read it later; what it calls damaged or not there stays so.
 bool MayPass(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsInternal(status);
@@ -128,7 +115,7 @@ void SessionHost::Sweep() {
 }
 
 void SessionHost::Create(const std::string& tenant, const v1::CreateSessionRequest& request, Reply<v1::Session> reply) {
-  const std::string id = request.client_key().empty() ? RandomId() : IdOfKey(tenant, request.client_key());
+  const std::string id = NewSessionId(tenant, "", request.client_key());
   const WallTime now = std::chrono::floor<std::chrono::microseconds>(services_.loop.WallNow());
   v1::SessionEvent event;
   event.mutable_session_created()->set_model(request.model());
@@ -143,13 +130,7 @@ void SessionHost::Create(const std::string& tenant, const v1::CreateSessionReque
   session.set_session_id(id);
 
   AppendRequest append;
-  append.session.tenant = tenant;
-  append.session.session_id = id;
-  append.session.model = request.model();
-  append.session.workspace = request.workspace();
-  append.session.created = now;
-  append.session.updated = now;
-  append.session.summary = session.SerializeAsString();
+  append.session = RowOfSession(tenant, session, false);
   append.generation = services_.store.generation();
   append.events.push_back(row);
   services_.store.Append(

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent_service/host/active_session.h"
+#include "agent_service/host/session_copies.h"
 
 namespace holdfast::agent {
 
@@ -30,6 +31,8 @@ class SessionHost {
             absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<ActiveSession>>)> use);
   void Create(const std::string& tenant, const v1::CreateSessionRequest& request, Reply<v1::Session> reply);
   void Delete(const std::string& tenant, const std::string& session_id, absl::AnyInvocable<void(absl::Status)> done);
+
+  SessionCopies& copies() { return copies_; }
 
   // Watchers end; turns are left as they are in the store.
   void Close();
@@ -53,6 +56,7 @@ class SessionHost {
   void LetIdleGo();
 
   SessionServices services_;
+  SessionCopies copies_{services_};
   std::map<Key, Entry> sessions_;
   std::unique_ptr<Loop::Timer> sweep_;
   absl::AnyInvocable<void()> resumed_;  // until each running turn was tried once

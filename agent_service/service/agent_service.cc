@@ -6,6 +6,7 @@
 #include "agent_service/host/store_refusal.h"
 #include "agent_service/service/validate.h"
 #include "common/rpc/server.h"
+#include "common/rpc/server_reader.h"
 #include "common/rpc/status.h"
 #include "common/rpc/unary.h"
 
@@ -21,6 +22,41 @@ auto FinishWith(Response* response, std::function<void(grpc::Status)> finish) {
     *response = *std::move(result);
     finish(grpc::Status::OK);
   };
+}
+
+// A file that comes in; the one who reads it and the one who is asked for more.
+struct Incoming {
+  std::string tenant;
+  std::string client_key;
+  ImportLines lines;
+  bool first = true;
+  bool gone = false;
+};
+
+void ReadOn(SessionHost& host, ServerReader<v1::ImportChunk>* stream, std::shared_ptr<Incoming> incoming,
+            v1::Session* response) {
+  stream->Read([&host, stream, incoming, response](const v1::ImportChunk* chunk) {
+    if (chunk != nullptr) {
+      if (std::exchange(incoming->first, false)) incoming->client_key = chunk->client_key();
+      absl::Status status = ValidateClientKey(incoming->client_key);
+      if (status.ok()) status = incoming->lines.Feed(chunk->data());
+      if (!status.ok()) return stream->Finish(ToGrpc(status));
+      return ReadOn(host, stream, incoming, response);
+    }
+    absl::StatusOr<ImportedLog> log = incoming->lines.Finish();
+    if (!log.ok()) return stream->Finish(ToGrpc(log.status()));
+    v1::CreateSessionRequest create;
+    create.set_model(log->header.model);
+    create.set_workspace(log->header.workspace);
+    if (absl::Status status = Validate(create); !status.ok()) return stream->Finish(ToGrpc(status));
+    host.copies().Import(incoming->tenant, incoming->client_key, *std::move(log),
+                         [stream, incoming, response](absl::StatusOr<v1::Session> session) {
+                           if (incoming->gone) return;
+                           if (!session.ok()) return stream->Finish(ToGrpc(session.status()));
+                           *response = *std::move(session);
+                           stream->Finish(grpc::Status::OK);
+                         });
+  });
 }
 
 }  // namespace
@@ -170,6 +206,66 @@ grpc::ServerUnaryReactor* AgentServiceImpl::CancelTurn(grpc::CallbackServerConte
   return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
     if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
     session.CancelTurn(*request, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::SnapshotSession(grpc::CallbackServerContext* context,
+                                                            const v1::SnapshotSessionRequest* request,
+                                                            v1::SnapshotSessionResponse* response) {
+  return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    session.Snapshot(*request, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::RestoreSession(grpc::CallbackServerContext* context,
+                                                           const v1::RestoreSessionRequest* request,
+                                                           v1::RestoreSessionResponse* response) {
+  return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    session.Restore(*request, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::ForkSession(grpc::CallbackServerContext* context,
+                                                        const v1::ForkSessionRequest* request, v1::Session* response) {
+  return ForTenant(context, [this, request, response](const std::string& tenant, Finish finish) {
+    absl::Status status = ValidateSessionId(request->session_id());
+    if (status.ok()) status = Validate(*request);
+    if (!status.ok()) return finish(ToGrpc(status));
+    host_.copies().Fork(tenant, *request, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerWriteReactor<v1::ExportChunk>* AgentServiceImpl::ExportSession(grpc::CallbackServerContext* context,
+                                                                           const v1::ExportSessionRequest* request) {
+  using Stream = ServerStream<v1::ExportChunk>;
+  return Stream::Open(loop_, [this, token = BearerToken(*context), id = request->session_id()](Stream* stream) {
+    if (absl::Status status = ValidateSessionId(id); !status.ok()) return stream->Finish(ToGrpc(status));
+    auto gone = std::make_shared<bool>(false);
+    stream->set_on_closed([gone] { *gone = true; });
+    identity_.Resolve(token, [this, stream, id, gone](absl::StatusOr<std::string> tenant) {
+      if (*gone) return;
+      if (!tenant.ok()) return stream->Finish(ToGrpc(tenant.status()));
+      host_.copies().Export(*tenant, id, stream);
+    });
+  });
+}
+
+grpc::ServerReadReactor<v1::ImportChunk>* AgentServiceImpl::ImportSession(grpc::CallbackServerContext* context,
+                                                                          v1::Session* response) {
+  using Stream = ServerReader<v1::ImportChunk>;
+  return Stream::Open(loop_, [this, token = BearerToken(*context), response](Stream* stream) {
+    auto gone = std::make_shared<bool>(false);
+    stream->set_on_closed([gone] { *gone = true; });
+    identity_.Resolve(token, [this, stream, response, gone](absl::StatusOr<std::string> tenant) {
+      if (*gone) return;
+      if (!tenant.ok()) return stream->Finish(ToGrpc(tenant.status()));
+      auto incoming = std::make_shared<Incoming>();
+      incoming->tenant = *tenant;
+      stream->set_on_closed([incoming] { incoming->gone = true; });
+      ReadOn(host_, stream, std::move(incoming), response);
+    });
   });
 }
 

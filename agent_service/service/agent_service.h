@@ -33,6 +33,18 @@ class AgentServiceImpl final : public v1::AgentService::CallbackService {
                                              v1::SubmitToolResultResponse* response) override;
   grpc::ServerUnaryReactor* CancelTurn(grpc::CallbackServerContext* context, const v1::CancelTurnRequest* request,
                                        v1::CancelTurnResponse* response) override;
+  grpc::ServerUnaryReactor* SnapshotSession(grpc::CallbackServerContext* context,
+                                            const v1::SnapshotSessionRequest* request,
+                                            v1::SnapshotSessionResponse* response) override;
+  grpc::ServerUnaryReactor* RestoreSession(grpc::CallbackServerContext* context,
+                                           const v1::RestoreSessionRequest* request,
+                                           v1::RestoreSessionResponse* response) override;
+  grpc::ServerUnaryReactor* ForkSession(grpc::CallbackServerContext* context, const v1::ForkSessionRequest* request,
+                                        v1::Session* response) override;
+  grpc::ServerWriteReactor<v1::ExportChunk>* ExportSession(grpc::CallbackServerContext* context,
+                                                           const v1::ExportSessionRequest* request) override;
+  grpc::ServerReadReactor<v1::ImportChunk>* ImportSession(grpc::CallbackServerContext* context,
+                                                          v1::Session* response) override;
 
  private:
   using Finish = std::function<void(grpc::Status)>;

@@ -13,6 +13,7 @@ constexpr size_t kMostId = 64;
 constexpr size_t kMostKey = 128;
 constexpr size_t kMostModel = 256;
 constexpr size_t kMostPath = 4096;
+constexpr char kAutomatic[] = "auto.";
 constexpr int kMostSteps = 1000;
 constexpr size_t kMostEffort = 64;
 constexpr size_t kMostToolOutputBytes = 16 * 1024 * 1024;
@@ -58,6 +59,14 @@ absl::Status ValidateModel(const std::string& model) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateSnapshotName(const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(),
+                                 [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '-' || c == '_'; });
+  if (name.empty() || name.size() > kMostId || !plain)
+    return Bad(fmt::format("name: must be 1 to {} characters of [A-Za-z0-9._-]", kMostId));
+  return absl::OkStatus();
+}
+
 absl::Status ValidateToolName(const std::string& name, int index) {
   const bool plain =
       std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; });
@@ -94,8 +103,13 @@ absl::Status ValidateCursor(int64_t after_sequence) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateClientKey(const std::string& client_key) {
+  if (client_key.size() > kMostKey) return Bad(fmt::format("client_key: must be at most {} bytes", kMostKey));
+  return absl::OkStatus();
+}
+
 absl::Status Validate(const v1::CreateSessionRequest& request) {
-  if (request.client_key().size() > kMostKey) return Bad(fmt::format("client_key: must be at most {} bytes", kMostKey));
+  if (absl::Status status = ValidateClientKey(request.client_key()); !status.ok()) return status;
   if (absl::Status status = ValidateModel(request.model()); !status.ok()) return status;
   if (request.workspace().size() > kMostPath) return Bad(fmt::format("workspace: must be at most {} bytes", kMostPath));
   return absl::OkStatus();
@@ -143,6 +157,32 @@ absl::Status Validate(const v1::CancelTurnRequest& request) {
   if (request.turn_id().size() > kMostKey)
     return Bad(fmt::format("turn_id: must be at most {} bytes; leave it out to cancel whichever runs", kMostKey));
   return absl::OkStatus();
+}
+
+absl::Status Validate(const v1::SnapshotSessionRequest& request) {
+  if (absl::Status status = ValidateSnapshotName(request.name()); !status.ok()) return status;
+  if (request.name().starts_with(kAutomatic))
+    return Bad(fmt::format("name: must not begin with {}, as automatic snapshots do", kAutomatic));
+  return absl::OkStatus();
+}
+
+absl::Status Validate(const v1::RestoreSessionRequest& request) {
+  if (absl::Status status = ValidateClientKey(request.client_key()); !status.ok()) return status;
+  switch (request.target_case()) {
+    case v1::RestoreSessionRequest::kName:
+      return ValidateSnapshotName(request.name());
+    case v1::RestoreSessionRequest::kSequence:
+      if (request.sequence() < 1) return Bad("sequence: must be at least 1, the first event");
+      return absl::OkStatus();
+    case v1::RestoreSessionRequest::TARGET_NOT_SET:
+      break;
+  }
+  return Bad("name: set the name of a snapshot, or sequence");
+}
+
+absl::Status Validate(const v1::ForkSessionRequest& request) {
+  if (request.at_sequence() < 0) return Bad("at_sequence: must be at least 1, or 0 for the newest event");
+  return ValidateClientKey(request.client_key());
 }
 
 }  // namespace holdfast::agent

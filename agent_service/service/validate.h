@@ -14,6 +14,10 @@ absl::Status Validate(const v1::CreateSessionRequest& request);
 absl::Status Validate(const v1::SubmitTurnRequest& request);
 absl::Status Validate(const v1::SubmitToolResultRequest& request);
 absl::Status Validate(const v1::CancelTurnRequest& request);
+absl::Status Validate(const v1::SnapshotSessionRequest& request);
+absl::Status Validate(const v1::RestoreSessionRequest& request);
+absl::Status Validate(const v1::ForkSessionRequest& request);
+absl::Status ValidateClientKey(const std::string& client_key);
 // 0 becomes the default; anything outside 1 to 1000 is refused.
 absl::Status ValidatePageSize(int page_size);
 

@@ -1,6 +1,7 @@
 #include "agent_service/session/session_state.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "common/base/utf8.h"
@@ -22,6 +23,14 @@ void Add(const quota::v1::Usage& more, quota::v1::Usage* sum) {
   sum->set_cached_input_tokens(Sum(sum->cached_input_tokens(), more.cached_input_tokens()));
   sum->set_output_tokens(Sum(sum->output_tokens(), more.output_tokens()));
   sum->set_reasoning_tokens(Sum(sum->reasoning_tokens(), more.reasoning_tokens()));
+}
+
+quota::v1::Item ErrorResult(const std::string& call_id, const std::string& why) {
+  quota::v1::Item item;
+  item.mutable_tool_result()->set_call_id(call_id);
+  item.mutable_tool_result()->set_output(why);
+  item.mutable_tool_result()->set_is_error(true);
+  return item;
 }
 
 std::string TitleOf(const v1::TurnStarted& started) {
@@ -57,7 +66,7 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       quota::v1::Item item;
       item.mutable_message()->set_role(quota::v1::ROLE_USER);
       *item.mutable_message()->mutable_parts() = started.input();
-      conversation_.push_back(std::move(item));
+      Say(std::move(item));
       if (title_.empty()) title_ = TitleOf(started);
       break;
     }
@@ -84,7 +93,7 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       const quota::v1::ToolResult& result = event.tool_result_recorded().result();
       quota::v1::Item item;
       *item.mutable_tool_result() = result;
-      conversation_.push_back(std::move(item));
+      Say(std::move(item));
       if (turn_) {
         std::erase_if(turn_->open_tools,
                       [&](const quota::v1::ToolCall& call) { return call.call_id() == result.call_id(); });
@@ -98,15 +107,80 @@ void SessionState::Apply(const v1::SessionEvent& event) {
     case v1::SessionEvent::kTurnFailed:
       EndTurn("not run: the turn ended before this tool had a result");
       break;
+    case v1::SessionEvent::kSnapshotTaken:
+      snapshots_[event.snapshot_taken().name()] = event.snapshot_taken().at_sequence();
+      turns_since_snapshot_ = 0;
+      break;
+    case v1::SessionEvent::kSessionRestored:
+      Restore(event);
+      break;
+    case v1::SessionEvent::kSessionForked:
+      created_ = event.time();
+      EndTurn("not run: the session was forked before this tool had a result");
+      break;
+    case v1::SessionEvent::kSessionImported:
+      created_ = event.time();
+      EndTurn("not run: the session was imported before this tool had a result");
+      break;
     case v1::SessionEvent::KIND_NOT_SET:
       break;
   }
+  if (!head_) marks_.push_back({event.sequence(), history_.position()});
+}
+
+void SessionState::Say(quota::v1::Item item) {
+  if (!head_) history_.Push(std::move(item));
+}
+
+void SessionState::Restore(const v1::SessionEvent& event) {
+  const v1::SessionRestored& restored = event.session_restored();
+  v1::RestoreSessionResponse response;
+  response.set_sequence(event.sequence());
+  response.set_restored_to(restored.to_sequence());
+  response.set_left_at(event.sequence() - 1);
+  if (!restored.client_key().empty()) restores_by_key_[restored.client_key()] = response;
+  turn_.reset();
+  if (head_) return;
+  const Mark* mark = MarkAt(restored.to_sequence());
+  history_.Restore(mark == nullptr ? History::Position() : mark->position);
+  std::vector<std::string> open;
+  for (const quota::v1::Item& item : history_.items()) {
+    if (item.has_tool_call()) open.push_back(item.tool_call().call_id());
+    if (item.has_tool_result()) std::erase(open, item.tool_result().call_id());
+  }
+  for (const std::string& call_id : open)
+    Say(ErrorResult(call_id, "not run: the session was restored to before this tool had a result"));
+}
+
+const SessionState::Mark* SessionState::MarkAt(int64_t sequence) const {
+  const auto after = std::upper_bound(marks_.begin(), marks_.end(), sequence,
+                                      [](int64_t asked, const Mark& mark) { return asked < mark.sequence; });
+  return after == marks_.begin() ? nullptr : &*std::prev(after);
+}
+
+const v1::RestoreSessionResponse* SessionState::FindRestore(const std::string& client_key) const {
+  const auto found = restores_by_key_.find(client_key);
+  return found == restores_by_key_.end() ? nullptr : &found->second;
+}
+
+std::optional<int64_t> SessionState::FindSnapshot(const std::string& name) const {
+  const auto found = snapshots_.find(name);
+  if (found == snapshots_.end()) return std::nullopt;
+  return found->second;
+}
+
+bool SessionState::IsPresent(int64_t sequence) const {
+  const Mark* mark = MarkAt(sequence);
+  const History::Position present = history_.position();
+  return mark != nullptr && mark->position.branch == present.branch && mark->position.size == present.size;
 }
 
 void SessionState::Answer(const v1::ModelAnswered& answered) {
   for (const quota::v1::Item& item : answered.items()) {
-    conversation_.push_back(item);
-    if (item.has_tool_call()) turn_->open_tools.push_back(item.tool_call());
+    Say(item);
+    if (!item.has_tool_call()) continue;
+    turn_->open_tools.push_back(item.tool_call());
+    if (!head_) tool_call_ids_.insert(item.tool_call().call_id());
   }
   turn_->answered = turn_->open_tools.empty();
   Add(answered.usage(), &turn_->usage);
@@ -119,13 +193,10 @@ void SessionState::Answer(const v1::ModelAnswered& answered) {
 void SessionState::EndTurn(const std::string& why_tools_did_not_run) {
   if (!turn_) return;
   for (const quota::v1::ToolCall& call : turn_->open_tools) {
-    quota::v1::Item item;
-    item.mutable_tool_result()->set_call_id(call.call_id());
-    item.mutable_tool_result()->set_output(why_tools_did_not_run);
-    item.mutable_tool_result()->set_is_error(true);
-    conversation_.push_back(std::move(item));
+    Say(ErrorResult(call.call_id(), why_tools_did_not_run));
   }
   turn_.reset();
+  ++turns_since_snapshot_;
 }
 
 const v1::SubmitTurnResponse* SessionState::FindTurn(const std::string& client_key) const {
@@ -143,6 +214,8 @@ SessionState SessionState::Head() const {
   head.updated_ = updated_;
   head.turn_ = turn_;
   head.usage_ = usage_;
+  head.turns_since_snapshot_ = turns_since_snapshot_;
+  head.head_ = true;
   return head;
 }
 

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "agent_service/session/history.h"
 #include "holdfast/agent/v1/agent.pb.h"
 
 namespace holdfast::agent {
@@ -36,11 +38,20 @@ class SessionState {
   const std::string& workspace() const { return workspace_; }
   // Everything said so far, as the model is to read it. A tool call whose turn ended without a result has one that says
   // so.
-  const std::vector<quota::v1::Item>& conversation() const { return conversation_; }
+  const std::vector<quota::v1::Item>& conversation() const { return history_.items(); }
+  // Some tool call of the log has this id, in the conversation or in what was left by restoring.
+  bool HasToolCall(const std::string& call_id) const { return tool_call_ids_.contains(call_id); }
   // Null when idle.
   const TurnState* turn() const { return turn_ ? &*turn_ : nullptr; }
   // The first event of the turn that this client key started, and its id. Null: none did.
   const v1::SubmitTurnResponse* FindTurn(const std::string& client_key) const;
+  // What this client key restored. Null: nothing.
+  const v1::RestoreSessionResponse* FindRestore(const std::string& client_key) const;
+  // The event that the newest snapshot of this name is of.
+  std::optional<int64_t> FindSnapshot(const std::string& name) const;
+  // The conversation right after this event is the present one.
+  bool IsPresent(int64_t sequence) const;
+  int turns_since_snapshot() const { return turns_since_snapshot_; }
   // A copy without the conversation and the keys of old turns: enough to know how events change the summary.
   SessionState Head() const;
   // As lists show it; `session_id` is the caller's to set.
@@ -49,6 +60,14 @@ class SessionState {
  private:
   void EndTurn(const std::string& why_tools_did_not_run);
   void Answer(const v1::ModelAnswered& answered);
+  void Say(quota::v1::Item item);
+  void Restore(const v1::SessionEvent& event);
+  // What the conversation was like after the events so far.
+  struct Mark {
+    int64_t sequence = 0;
+    History::Position position;
+  };
+  const Mark* MarkAt(int64_t sequence) const;
 
   int64_t last_sequence_ = 0;
   std::string model_;
@@ -56,9 +75,15 @@ class SessionState {
   std::string title_;
   google::protobuf::Timestamp created_;
   google::protobuf::Timestamp updated_;
-  std::vector<quota::v1::Item> conversation_;
+  History history_;
+  std::vector<Mark> marks_;  // one after each event
+  std::set<std::string> tool_call_ids_;
   std::optional<TurnState> turn_;
   std::map<std::string, v1::SubmitTurnResponse> turns_by_key_;
+  std::map<std::string, v1::RestoreSessionResponse> restores_by_key_;
+  std::map<std::string, int64_t> snapshots_;
+  int turns_since_snapshot_ = 0;
+  bool head_ = false;  // a copy without the conversation
   quota::v1::Usage usage_;
 };
 

@@ -18,6 +18,9 @@ namespace pb = agent::v1;
 constexpr Duration kCallDeadline = std::chrono::seconds(10);
 constexpr Duration kLeastDeadline = std::chrono::milliseconds(100);
 constexpr Duration kCancelDeadline = std::chrono::seconds(3);
+// Of a copy of a whole session.
+constexpr Duration kTransferDeadline = std::chrono::minutes(10);
+constexpr Duration kTick = std::chrono::milliseconds(100);
 constexpr int kPageSize = 100;
 
 }  // namespace
@@ -117,6 +120,62 @@ grpc::Status AgentClient::VisitSessions(const std::function<bool(const pb::Sessi
     if (response.next_page_token().empty()) return grpc::Status::OK;
     request.set_page_token(response.next_page_token());
   }
+}
+
+grpc::Status AgentClient::SnapshotSession(const pb::SnapshotSessionRequest& request,
+                                          pb::SnapshotSessionResponse* response) {
+  return Call<pb::SnapshotSessionRequest, pb::SnapshotSessionResponse>(&Async::SnapshotSession, request, response,
+                                                                       nullptr);
+}
+
+grpc::Status AgentClient::RestoreSession(const pb::RestoreSessionRequest& request,
+                                         pb::RestoreSessionResponse* response) {
+  return Call<pb::RestoreSessionRequest, pb::RestoreSessionResponse>(&Async::RestoreSession, request, response,
+                                                                     nullptr);
+}
+
+grpc::Status AgentClient::ForkSession(const pb::ForkSessionRequest& request, pb::Session* session) {
+  return Attempt<pb::ForkSessionRequest, pb::Session>(&Async::ForkSession, request, session, kTransferDeadline,
+                                                      nullptr);
+}
+
+grpc::Status AgentClient::ExportSession(const std::string& session_id,
+                                        const std::function<bool(const std::string&)>& take) {
+  pb::ExportSessionRequest request;
+  request.set_session_id(session_id);
+  EventStream<pb::ExportChunk> stream(
+      token_, [this, request](grpc::ClientContext* context) { return stub_->ExportSession(context, request); });
+  pb::ExportChunk chunk;
+  for (;;) {
+    switch (stream.Pop(kTick, &chunk)) {
+      case EventStream<pb::ExportChunk>::Next::kEnded:
+        return stream.status();
+      case EventStream<pb::ExportChunk>::Next::kEvent:
+        if (!take(chunk.data())) return {grpc::StatusCode::CANCELLED, "cancelled"};
+        break;
+      case EventStream<pb::ExportChunk>::Next::kNothingYet:
+        break;
+    }
+    if (interrupts_.pending()) return {grpc::StatusCode::CANCELLED, "interrupted"};
+  }
+}
+
+grpc::Status AgentClient::ImportSession(const std::function<bool(std::string*)>& give, pb::Session* session) {
+  grpc::ClientContext context;
+  SetBearerToken(context, token_);
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::duration_cast<std::chrono::system_clock::duration>(kTransferDeadline));
+  const auto writer = stub_->ImportSession(&context, session);
+  pb::ImportChunk chunk;
+  chunk.set_client_key(RandomKey());
+  while (give(chunk.mutable_data())) {
+    if (interrupts_.pending()) context.TryCancel();
+    // A refusal ends the stream before the file does; Finish says why.
+    if (!writer->Write(chunk)) break;
+    chunk.Clear();
+  }
+  writer->WritesDone();
+  return writer->Finish();
 }
 
 std::string RandomKey() {

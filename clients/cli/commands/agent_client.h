@@ -35,6 +35,15 @@ class AgentClient {
   grpc::Status GetSession(const agent::v1::GetSessionRequest& request, agent::v1::GetSessionResponse* response,
                           Link* link);
   grpc::Status DeleteSession(const std::string& session_id, Link* link);
+  grpc::Status SnapshotSession(const agent::v1::SnapshotSessionRequest& request,
+                               agent::v1::SnapshotSessionResponse* response);
+  grpc::Status RestoreSession(const agent::v1::RestoreSessionRequest& request,
+                              agent::v1::RestoreSessionResponse* response);
+  grpc::Status ForkSession(const agent::v1::ForkSessionRequest& request, agent::v1::Session* session);
+  // `take` gets the file piece by piece, until it returns false.
+  grpc::Status ExportSession(const std::string& session_id, const std::function<bool(const std::string&)>& take);
+  // `give` fills in the next piece of the file; false: that was all of it.
+  grpc::Status ImportSession(const std::function<bool(std::string*)>& give, agent::v1::Session* session);
   // Page after page, the last used first, until `visit` returns false.
   grpc::Status VisitSessions(const std::function<bool(const agent::v1::Session&)>& visit, Link* link);
 

@@ -125,15 +125,33 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* arg
   AddTurnOptions(*chat_app, chat.turn, chat_raw);
 
   SessionsCommand sessions;
-  CLI::App* sessions_app = app.add_subcommand("sessions", "List, show or delete sessions")->fallthrough();
+  CLI::App* sessions_app =
+      app.add_subcommand("sessions", "List, show, copy, restore, export or delete sessions")->fallthrough();
   sessions_app->require_subcommand(1);
   CLI::App* list = sessions_app->add_subcommand("list", "All sessions, the last used first")->fallthrough();
   CLI::App* show = sessions_app->add_subcommand("show", "What happened in a session")->fallthrough();
   CLI::App* remove = sessions_app->add_subcommand("delete", "End its turn and delete a session")->fallthrough();
-  for (CLI::App* action : {show, remove}) {
+  CLI::App* fork = sessions_app->add_subcommand("fork", "A new session with this one's past")->fallthrough();
+  CLI::App* snapshot = sessions_app->add_subcommand("snapshot", "Give the conversation as it is a name")->fallthrough();
+  CLI::App* restore =
+      sessions_app->add_subcommand("restore", "Go on from a snapshot, or from any event")->fallthrough();
+  CLI::App* to_file = sessions_app->add_subcommand("export", "Write a session into a file")->fallthrough();
+  CLI::App* from_file = sessions_app->add_subcommand("import", "Make a session from a file")->fallthrough();
+  for (CLI::App* action : {show, remove, fork, snapshot, restore, to_file}) {
     action->add_option("ID", sessions.session_id, "The session")->required()->check(IsText(256));
   }
-  for (CLI::App* action : {list, show, remove}) action->add_flag("--json", sessions.json, "Print JSON lines");
+  snapshot->add_option("NAME", sessions.name, "Its name")->required()->check(IsText(64));
+  CLI::Option* restored = restore->add_option("NAME", sessions.name, "The snapshot")->check(IsText(64));
+  const CLI::Range any_event(int64_t{1}, int64_t{1} << 40);
+  fork->add_option("--at", sessions.at, "The last event that it has; default: the newest")->check(any_event);
+  restore->add_option("--at", sessions.at, "The event to go back to")->check(any_event)->excludes(restored);
+  for (CLI::App* action : {to_file, from_file}) {
+    action->add_option("FILE", sessions.file, "The file; - is standard output or input")
+        ->required()
+        ->check(IsText(4096));
+  }
+  for (CLI::App* action : {list, show, remove, fork, snapshot, restore, to_file, from_file})
+    action->add_flag("--json", sessions.json, "Print JSON lines");
 
   QuotaStatusCommand status;
   QuotaCheckCommand check;
@@ -175,6 +193,15 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* arg
   } else if (sessions_app->parsed()) {
     if (show->parsed()) sessions.action = SessionsCommand::Action::kShow;
     if (remove->parsed()) sessions.action = SessionsCommand::Action::kDelete;
+    if (fork->parsed()) sessions.action = SessionsCommand::Action::kFork;
+    if (snapshot->parsed()) sessions.action = SessionsCommand::Action::kSnapshot;
+    if (restore->parsed()) sessions.action = SessionsCommand::Action::kRestore;
+    if (to_file->parsed()) sessions.action = SessionsCommand::Action::kExport;
+    if (from_file->parsed()) sessions.action = SessionsCommand::Action::kImport;
+    if (restore->parsed() && sessions.name.empty() && sessions.at == 0) {
+      err << "restore: name a snapshot, or an event with --at\n";
+      return kExitUsage;
+    }
     line.command = sessions;
   } else if (status_app->parsed()) {
     line.command = status;

@@ -41,9 +41,12 @@ struct ChatCommand {
 };
 
 struct SessionsCommand {
-  enum class Action { kList, kShow, kDelete };
+  enum class Action { kList, kShow, kDelete, kFork, kSnapshot, kRestore, kExport, kImport };
   Action action = Action::kList;
   std::string session_id;
+  std::string name;  // of a snapshot; restore: empty where `at` is given
+  int64_t at = 0;    // fork, restore: an event; 0: the newest
+  std::string file;  // export, import: "-" is standard output or input
   bool json = false;
 };
 

@@ -83,6 +83,16 @@ std::string DescribeEvent(const SessionEvent& event) {
     }
     case SessionEvent::kTurnFailed:
       return fmt::format("the turn failed: {}", event.turn_failed().message());
+    case SessionEvent::kSnapshotTaken:
+      return fmt::format("snapshot {} of event {}", event.snapshot_taken().name(),
+                         event.snapshot_taken().at_sequence());
+    case SessionEvent::kSessionRestored:
+      return fmt::format("restored to event {}; what came after it is left", event.session_restored().to_sequence());
+    case SessionEvent::kSessionForked:
+      return fmt::format("forked from session {} at event {}", event.session_forked().from_session_id(),
+                         event.session_forked().at_sequence());
+    case SessionEvent::kSessionImported:
+      return fmt::format("imported; it was session {}", event.session_imported().from_session_id());
     default:
       return {};
   }

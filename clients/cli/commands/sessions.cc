@@ -5,6 +5,7 @@
 
 #include "clients/cli/commands/agent_client.h"
 #include "clients/cli/commands/exit_code.h"
+#include "clients/cli/commands/session_copies.h"
 #include "clients/cli/commands/session_text.h"
 #include "clients/cli/terminal/json_lines.h"
 #include "common/rpc/channel.h"
@@ -16,15 +17,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr int kPageSize = 1000;
-
-int Report(const Context& context, const grpc::Status& status) {
-  if (context.interrupts.pending()) return kExitInterrupted;
-  if (context.screen.out_failed()) return kExitFailed;
-  if (status.ok()) return kExitDone;
-  const int code = ExitCodeFor(status);
-  context.screen.Err((code == kExitUnreachable ? "agent_service unreachable: " : "") + status.error_message());
-  return code;
-}
 
 int List(const Context& context, AgentClient& client, bool as_json) {
   return Report(context, client.VisitSessions(
@@ -93,6 +85,12 @@ int RunSessions(const Context& context, const SessionsCommand& command) {
       }
       return code;
     }
+    case SessionsCommand::Action::kFork:
+    case SessionsCommand::Action::kSnapshot:
+    case SessionsCommand::Action::kRestore:
+    case SessionsCommand::Action::kExport:
+    case SessionsCommand::Action::kImport:
+      return RunCopies(context, client, command);
     default:
       return List(context, client, command.json);
   }

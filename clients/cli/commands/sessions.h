@@ -5,7 +5,8 @@
 
 namespace holdfast::cli {
 
-// With --json: `list` prints a session object a line; `show` prints {"type":"session", …}, then
+// Copies and restored sessions: the id, or the number of the event, on standard output; a file that is written is whole
+// or not there. With --json: `list` prints a session object a line; `show` prints {"type":"session", …}, then
 // {"type":"event","event":{…}} for every event, which is the proto3 JSON form of SessionEvent with the field names of
 // the .proto. Returns an exit code.
 int RunSessions(const Context& context, const SessionsCommand& command);

@@ -160,6 +160,14 @@ std::string Describe(const v1::SessionEvent& event) {
       return "completed";
     case v1::SessionEvent::kTurnFailed:
       return "failed " + std::to_string(event.turn_failed().code());
+    case v1::SessionEvent::kSnapshotTaken:
+      return "snapshot " + event.snapshot_taken().name();
+    case v1::SessionEvent::kSessionRestored:
+      return "restored " + std::to_string(event.session_restored().to_sequence());
+    case v1::SessionEvent::kSessionForked:
+      return "forked " + std::to_string(event.session_forked().at_sequence());
+    case v1::SessionEvent::kSessionImported:
+      return "imported";
     case v1::SessionEvent::KIND_NOT_SET:
       break;
   }

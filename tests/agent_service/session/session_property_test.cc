@@ -16,7 +16,7 @@ std::vector<v1::SessionEvent> AnyLog(std::mt19937& random) {
   const int length = 1 + pick(40);
   while (static_cast<int>(events.size()) < length) {
     const auto now = static_cast<int64_t>(events.size()) + 1;
-    switch (pick(9)) {
+    switch (pick(11)) {
       case 0:
         events.push_back(TurnEvent("k" + std::to_string(pick(10)), pick(3) == 0 ? "\nlate" : "words", id()));
         break;
@@ -41,6 +41,19 @@ std::vector<v1::SessionEvent> AnyLog(std::mt19937& random) {
       case 7:
         events.push_back(FutureEvent());
         break;
+      case 8: {
+        v1::SessionEvent event;
+        event.mutable_session_restored()->set_to_sequence(pick(static_cast<int>(now) + 2));
+        events.push_back(event);
+        break;
+      }
+      case 9: {
+        v1::SessionEvent event;
+        if (pick(2) == 0) event.mutable_snapshot_taken()->set_name(id());
+        if (event.kind_case() == v1::SessionEvent::KIND_NOT_SET) event.mutable_session_forked();
+        events.push_back(event);
+        break;
+      }
       default:
         events.push_back(CreatedEvent("model" + std::to_string(pick(3))));
     }
