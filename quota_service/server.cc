@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "common/base/duration_text.h"
 #include "common/http/http_server.h"
 #include "common/loop/asio_loop.h"
 #include "common/loop/stop_signals.h"
@@ -25,6 +26,15 @@ namespace {
 
 constexpr Duration kGroupMetricsInterval = std::chrono::seconds(1);
 
+BudgetOptions BudgetOptionsOf(const QuotaConfig& config) {
+  BudgetOptions options;
+  for (const TenantConfig& tenant : config.tenants) {
+    if (tenant.tokens_per_day > 0) options.limits[tenant.name] = {tenant.tokens_per_day, tenant.budget_warning};
+  }
+  options.most_waiting = config.queue_per_tenant;
+  return options;
+}
+
 TenantPolicy TenantPolicyOf(const QuotaConfig& config) {
   TenantPolicy policy;
   for (const TenantConfig& tenant : config.tenants) policy.weights[tenant.name] = tenant.weight;
@@ -39,12 +49,13 @@ struct QuotaServer::Impl {
       : loop(context),
         router(config),
         authenticator(config),
+        budgets(loop, BudgetOptionsOf(config), [this](const BudgetStanding& standing) { Warn(standing); }),
         ledger(loop, router.ConfiguredGroups(), TenantPolicyOf(config)),
         upstream(context, {}),
         metrics([this](const std::string& model) { return router.Knows(model); }),
-        registry({loop, ledger, upstream, retry_budgets, {}, [this] { return uniform(generator); }, metrics},
+        registry({loop, budgets, ledger, upstream, retry_budgets, {}, [this] { return uniform(generator); }, metrics},
                  {.finished_bytes = config.finished_calls_bytes}),
-        service(loop, ledger, registry, router, authenticator),
+        service(loop, budgets, ledger, registry, router, authenticator),
         group_timer(loop.NewTimer()),
         drain(config.drain) {}
 
@@ -64,6 +75,7 @@ struct QuotaServer::Impl {
   AsioLoop loop;
   Router router;
   Authenticator authenticator;
+  BudgetGate budgets;
   InProcessLedger ledger;
   CurlClient upstream;
   RetryBudgets retry_budgets;
@@ -82,7 +94,14 @@ struct QuotaServer::Impl {
   std::unique_ptr<RpcServer> rpc;
   std::thread drainer;
 
+  void Warn(const BudgetStanding& standing) {
+    spdlog::warn("tenant {}: {} of the {} tokens of its day (UTC) are spent; {} to the reset", standing.tenant,
+                 standing.spent, standing.limit, FormatDuration(standing.until_reset));
+    metrics.OnBudgetWarning(standing.tenant);
+  }
+
   void PublishGroups() {
+    metrics.SetBudgets(budgets.Standings());
     ledger.GetGroups([this](std::vector<GroupState> groups) { metrics.SetGroups(groups); });
     group_timer->ArmAt(loop.Now() + kGroupMetricsInterval, [this] { PublishGroups(); });
   }

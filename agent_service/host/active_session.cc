@@ -13,6 +13,7 @@
 #include "agent_service/session/timestamp.h"
 #include "agent_service/turn/next_step.h"
 #include "agent_service/turn/patience.h"
+#include "common/wait/wait_left.h"
 
 namespace holdfast::agent {
 namespace {
@@ -331,7 +332,7 @@ void ActiveSession::Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_se
     if (!wait_) return;
     v1::WatchEvent event;
     *event.mutable_wait() = *wait_;
-    event.mutable_wait()->set_seconds(std::max(0.0, ToSeconds(wait_end_ - services_.loop.Now())));
+    SetSecondsLeft(ToSeconds(wait_end_ - services_.loop.Now()), event.mutable_wait());
     watcher->OnTransient(event);
   };
   // Later: watchers are walked through while they are told things.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/duration_text.h"
 #include "quota_service/provider/profile.h"
@@ -53,6 +54,8 @@ const char* CallFailureName(CallFailure::Kind kind) {
       return "wait_too_long";
     case CallFailure::Kind::kQueueFull:
       return "queue_full";
+    case CallFailure::Kind::kBudgetGone:
+      return "budget_gone";
     case CallFailure::Kind::kNeverFits:
       return "never_fits";
     case CallFailure::Kind::kQuotaExhausted:
@@ -71,6 +74,8 @@ const char* CallFailureName(CallFailure::Kind kind) {
   return "";
 }
 
+std::string BudgetScope(const std::string& tenant) { return "tenant:" + tenant; }
+
 Call::Call(CallServices services, Envelope envelope, Exchange* exchange)
     : services_(std::move(services)),
       envelope_(std::move(envelope)),
@@ -83,13 +88,45 @@ Call::~Call() { LeaveLedger(); }
 
 void Call::Start() {
   started_ = services_.loop.Now();
+  budget_ = services_.budgets.Enter({envelope_.tenant, Session(), envelope_.charge, envelope_.bytes}, this);
+  if (budget_->reserved()) {
+    OnBudgetReserved();
+  } else {
+    BeginWait(State::kAwaitingBudget);
+  }
+}
+
+void Call::OnBudgetReserved() {
   Enqueue();
   BeginWait(State::kQueued);
 }
 
+void Call::OnBudgetWaiting(const WaitEstimate& estimate) {
+  last_estimate_ = estimate;
+  last_estimate_end_ = services_.loop.Now() + estimate.wait;
+  // `least`: what calls under way have reserved and do not need comes back earlier than the reset.
+  if (out_of_patience_ || WaitedSoFar() + estimate.least > envelope_.max_wait) {
+    FailBudgetGone(estimate);
+  } else {
+    Notify(WaitNotice::Reason::kBudget, estimate);
+  }
+}
+
+void Call::OnBudgetRejected(const BudgetRejection& rejection) {
+  CallFailure failure;
+  failure.kind = rejection.never_fits ? CallFailure::Kind::kNeverFits : CallFailure::Kind::kQueueFull;
+  failure.message = rejection.message;
+  failure.budget = BudgetScope(envelope_.tenant);
+  if (rejection.never_fits) {
+    failure.largest = rejection.limit;
+  } else {
+    failure.retry_after = rejection.retry_after;
+  }
+  FinishFailed(std::move(failure));
+}
+
 void Call::Enqueue() {
-  const std::string& session = envelope_.session.empty() ? envelope_.call_id : envelope_.session;
-  ticket_ = services_.ledger.Enqueue({envelope_.route.group, envelope_.tenant, session, envelope_.charge}, this);
+  ticket_ = services_.ledger.Enqueue({envelope_.route.group, envelope_.tenant, Session(), envelope_.charge}, this);
 }
 
 void Call::BeginWait(State state) {
@@ -102,7 +139,10 @@ void Call::BeginWait(State state) {
 }
 
 void Call::OnPatienceEnded() {
-  if (last_estimate_) {
+  if (last_estimate_ && state_ == State::kAwaitingBudget) {
+    last_estimate_->wait = std::max(Duration::zero(), last_estimate_end_ - services_.loop.Now());
+    FailBudgetGone(*last_estimate_);
+  } else if (last_estimate_) {
     FailWaitTooLong(std::max(Duration::zero(), last_estimate_end_ - services_.loop.Now()));
   } else if (out_of_patience_) {
     FailWaitTooLong(std::nullopt);
@@ -135,7 +175,7 @@ void Call::Notify(WaitNotice::Reason reason, const WaitEstimate& estimate) {
   if (!first_announced_ && reason == WaitNotice::Reason::kRateLimit) first_announced_ = WaitedSoFar() + estimate.wait;
   WaitNotice notice;
   notice.reason = reason;
-  notice.scope = envelope_.route.group;
+  notice.scope = reason == WaitNotice::Reason::kBudget ? BudgetScope(envelope_.tenant) : envelope_.route.group;
   notice.estimate = estimate;
   notice.ends = services_.loop.Now() + estimate.wait;
   notice.retry_at = services_.loop.WallNow() + std::chrono::duration_cast<WallTime::duration>(estimate.wait);
@@ -205,6 +245,7 @@ void Call::Send() {
   exchange_->OnAdmitted(envelope_.route, attempts_, waited_);
   if (finished()) return;
   settlement_ = Settlement::kCharged;
+  under_way_ = true;
   Attempt::Listener* listener = this;
   attempt_ = std::make_unique<Attempt>(services_.loop, services_.upstream, account, account.run_timeout - ran_,
                                        std::move(request), exchange_->NewTap(envelope_.route), listener);
@@ -224,6 +265,12 @@ void Call::OnAttemptHeaders(int http_status, const RateLimitHeaders& headers) {
 void Call::OnAttemptFirstOutput() { services_.observer.OnFirstOutput(envelope_, services_.loop.Now() - sent_at_); }
 
 void Call::OnAttemptEnded(AttemptResult result) {
+  under_way_ = false;
+  if (result.usage) {
+    budget_->Spend(result.usage->input + result.usage->output);
+  } else if (!result.failure) {
+    budget_->Spend(envelope_.charge);
+  }
   if (!result.failure) {
     CallOutcome outcome;
     outcome.usage = result.usage;
@@ -303,7 +350,7 @@ void Call::BackOff(Duration wait) {
   patience_->Disarm();
   backoff_->ArmAt(wait_began_ + wait, [this] { OnBackedOff(); });
   WaitEstimate estimate;
-  estimate.wait = wait;
+  estimate.wait = estimate.least = estimate.most = wait;
   estimate.requested = envelope_.charge;
   estimate.position = 1;
   Notify(WaitNotice::Reason::kBackoff, estimate);
@@ -364,8 +411,24 @@ void Call::FailWaitTooLong(std::optional<Duration> retry_after) {
   FinishFailed(std::move(failure));
 }
 
+void Call::FailBudgetGone(const WaitEstimate& estimate) {
+  CallFailure failure;
+  failure.kind = CallFailure::Kind::kBudgetGone;
+  failure.retry_after = estimate.wait;
+  failure.wait = estimate;
+  failure.budget = BudgetScope(envelope_.tenant);
+  failure.message = fmt::format(
+      "the budget of tenant {} has no room: {} tokens a day (UTC), {} spent or reserved by calls under way, {} needed; "
+      "it is whole again in {}, longer than the {} allowed",
+      envelope_.tenant, estimate.limit, estimate.used, estimate.requested, FormatDuration(estimate.wait),
+      FormatDuration(envelope_.max_wait));
+  FinishFailed(std::move(failure));
+}
+
 void Call::Cancel(std::string why) {
   if (finished()) return;
+  // What an answer has cost that is given up before its end, nobody will tell.
+  if (std::exchange(under_way_, false)) budget_->Spend(envelope_.charge);
   CallFailure failure;
   failure.kind = CallFailure::Kind::kCancelled;
   failure.message = std::move(why);
@@ -394,6 +457,7 @@ void Call::Finish(CallOutcome outcome) {
   backoff_->Disarm();
   renewal_->Disarm();
   LeaveLedger();
+  budget_.reset();
   if (outcome.failure && attempt_) attempt_->Abandon();
   outcome.waited = waited_;
   outcome.attempts = attempts_;

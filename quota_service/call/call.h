@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/base/loop.h"
+#include "quota_service/budget/budget_gate.h"
 #include "quota_service/call/attempt.h"
 #include "quota_service/call/envelope.h"
 #include "quota_service/call/exchange.h"
@@ -19,6 +20,7 @@ namespace holdfast::quota {
 // What every call shares. All of it outlives the calls.
 struct CallServices {
   Loop& loop;
+  BudgetGate& budgets;
   Ledger& ledger;
   UpstreamClient& upstream;
   RetryBudgets& retry_budgets;
@@ -27,8 +29,11 @@ struct CallServices {
   CallObserver& observer;
 };
 
-// The state machine of one model call: wait for a grant, send, listen, and begin again where that can help.
+// The state machine of one model call: wait for its tenant's budget, then for a grant, send, listen, and begin again
+// where that can help.
 //
+//   awaiting its budget
+//     ▼ reserved, until the call ends
 //   queued ──granted──▶ sending ──done──▶ finished
 //     ▲                   │ refused: back to the front of the queue, the client sees a wait
 //     └───────────────────┤
@@ -37,7 +42,7 @@ struct CallServices {
 // While it backs off it keeps its grant, and with it its place before those who came later.
 //
 // It knows neither JSON nor proto, nor whether anybody reads. On the loop.
-class Call final : private LedgerClient, private Attempt::Listener {
+class Call final : private BudgetClient, private LedgerClient, private Attempt::Listener {
  public:
   // `exchange` outlives the call.
   Call(CallServices services, Envelope envelope, Exchange* exchange);
@@ -49,12 +54,18 @@ class Call final : private LedgerClient, private Attempt::Listener {
   void Cancel(std::string why);
 
   const Envelope& envelope() const { return envelope_; }
-  // In the queue or backing off.
-  bool waiting() const { return state_ == State::kQueued || state_ == State::kBackingOff; }
+  // For its budget, in the queue or backing off.
+  bool waiting() const {
+    return state_ == State::kAwaitingBudget || state_ == State::kQueued || state_ == State::kBackingOff;
+  }
   bool finished() const { return state_ == State::kFinished; }
 
  private:
-  enum class State { kNew, kQueued, kBackingOff, kSending, kFinished };
+  enum class State { kNew, kAwaitingBudget, kQueued, kBackingOff, kSending, kFinished };
+
+  void OnBudgetReserved() override;
+  void OnBudgetWaiting(const WaitEstimate& estimate) override;
+  void OnBudgetRejected(const BudgetRejection& rejection) override;
 
   void OnGranted() override;
   void OnWaiting(const WaitEstimate& estimate) override;
@@ -64,6 +75,7 @@ class Call final : private LedgerClient, private Attempt::Listener {
   void OnAttemptFirstOutput() override;
   void OnAttemptEnded(AttemptResult result) override;
 
+  const std::string& Session() const { return envelope_.session.empty() ? envelope_.call_id : envelope_.session; }
   void Enqueue();
   // What was waited so far is added up; from now on it waits as `state` says.
   void BeginWait(State state);
@@ -83,6 +95,7 @@ class Call final : private LedgerClient, private Attempt::Listener {
   // `broken`: the last attempt that ended by itself.
   void FailRunTooLong(const std::optional<UpstreamFailure>& broken);
   void FailWaitTooLong(std::optional<Duration> retry_after);
+  void FailBudgetGone(const WaitEstimate& estimate);
   void Notify(WaitNotice::Reason reason, const WaitEstimate& estimate);
   void Renew();
   void LeaveLedger();
@@ -93,9 +106,11 @@ class Call final : private LedgerClient, private Attempt::Listener {
   Envelope envelope_;
   Exchange* exchange_;
   State state_ = State::kNew;
+  std::unique_ptr<BudgetPlace> budget_;  // from the start to the end
   Ledger::Ticket ticket_ = 0;
   Settlement settlement_ = Settlement::kNotSent;  // of the grant that it has, if it ended now
   std::unique_ptr<Attempt> attempt_;
+  bool under_way_ = false;  // attempt_ has not ended
 
   BootTime started_{};
   BootTime wait_began_{};

@@ -26,6 +26,7 @@ struct Envelope {
   Route route;
   int64_t charge = 0;      // what the upstream's gate will charge, in tokens
   int64_t output_cap = 0;  // 0: none
+  int64_t bytes = 0;       // of the request, as it is held in memory
   Duration max_wait{};     // in queue and backoff, in all
 };
 

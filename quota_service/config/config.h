@@ -36,7 +36,8 @@ struct TenantConfig {
   std::string name;
   std::string token;
   double weight = 1;
-  int64_t tokens_per_day = 0;  // 0: no budget
+  int64_t tokens_per_day = 0;   // 0: no budget
+  double budget_warning = 0.8;  // of tokens_per_day
 };
 
 struct ServiceConfig {

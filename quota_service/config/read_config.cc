@@ -190,10 +190,18 @@ void Reader::Tenant(Section& entry) {
   tenant.token = Token(entry);
   const auto weight =
       entry.Number("weight", 0.001, 1000, "Its share of a contended limit against the others'. Default: 1.");
-  const auto budget = entry.Integer("tokens_per_day", 1, kMostTokens, "Its budget. Absent: none.");
+  tenant.tokens_per_day =
+      entry.Integer("tokens_per_day", 1, kMostTokens, "Its budget: input and output of a day, by UTC. Absent: none.")
+          .value_or(0);
+  tenant.budget_warning = entry
+                              .Number("budget_warning", 0, 1,
+                                      "The share of tokens_per_day from which on log, status and metrics warn. "
+                                      "Default: 0.8.")
+                              .value_or(tenant.budget_warning);
+  if (entry.Has("budget_warning") && tenant.tokens_per_day == 0) {
+    entry.Fail("budget_warning", "warns of tokens_per_day; set that too");
+  }
   tenant.weight = weight.value_or(1);
-  tenant.tokens_per_day = budget.value_or(0);
-  if (budget) Warn("tenants[].tokens_per_day: budgets are not enforced in this version");
   config_.tenants.push_back(std::move(tenant));
 }
 

@@ -63,6 +63,24 @@ Metrics::Metrics(std::function<bool(const std::string&)> knows_model)
                             .Name("holdfast_remaining_tokens")
                             .Help("Tokens left at this moment, as mirrored.")
                             .Register(*registry_)),
+      budget_tokens_(BuildGauge()
+                         .Name("holdfast_budget_tokens")
+                         .Help("What a tenant may spend in a day (UTC).")
+                         .Register(*registry_)),
+      budget_spent_(BuildGauge()
+                        .Name("holdfast_budget_spent_tokens")
+                        .Help("Tokens of the budget that were spent today.")
+                        .Register(*registry_)),
+      budget_reserved_(BuildGauge()
+                           .Name("holdfast_budget_reserved_tokens")
+                           .Help("Tokens of the budget that calls which wait or run may come to.")
+                           .Register(*registry_)),
+      budget_waiting_(
+          BuildGauge().Name("holdfast_budget_waiting").Help("Calls that wait for the budget.").Register(*registry_)),
+      budget_warnings_(BuildCounter()
+                           .Name("holdfast_budget_warnings_total")
+                           .Help("Days on which a tenant reached the share of its budget that warns.")
+                           .Register(*registry_)),
       gen_ai_tokens_(
           BuildHistogram().Name("gen_ai_client_token_usage").Help("Tokens used, per call.").Register(*registry_)),
       gen_ai_first_token_(BuildHistogram()
@@ -116,6 +134,19 @@ void Metrics::SetGroups(const std::vector<GroupState>& groups) {
   }
   published_ = std::move(published);
 }
+
+void Metrics::SetBudgets(const std::vector<BudgetStanding>& standings) {
+  for (const BudgetStanding& standing : standings) {
+    const prometheus::Labels labels = {{"tenant", standing.tenant}};
+    budget_tokens_.Add(labels).Set(static_cast<double>(standing.limit));
+    budget_spent_.Add(labels).Set(static_cast<double>(standing.spent));
+    budget_reserved_.Add(labels).Set(static_cast<double>(standing.reserved));
+    budget_waiting_.Add(labels).Set(static_cast<double>(standing.waiting));
+    budget_warnings_.Add(labels);  // 0 before the first one
+  }
+}
+
+void Metrics::OnBudgetWarning(const std::string& tenant) { budget_warnings_.Add({{"tenant", tenant}}).Increment(); }
 
 void Metrics::OnAdmitted(const Envelope& envelope, Duration waited, std::optional<double> error) {
   wait_.Add(CallLabels(envelope), kWaitSeconds).Observe(ToSeconds(waited));

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "quota_service/budget/budget_gate.h"
 #include "quota_service/call/observer.h"
 #include "quota_service/ledger/ledger.h"
 
@@ -27,6 +28,10 @@ class Metrics final : public CallObserver {
 
   // The state of the limits; called now and then, and replaces the state before. Models that share a label add up.
   void SetGroups(const std::vector<GroupState>& groups);
+
+  // The state of all budgets; called now and then.
+  void SetBudgets(const std::vector<BudgetStanding>& standings);
+  void OnBudgetWarning(const std::string& tenant);
 
   void OnAdmitted(const Envelope& envelope, Duration waited, std::optional<double> error) override;
   void OnResponse(const Envelope& envelope, int http_status) override;
@@ -56,6 +61,11 @@ class Metrics final : public CallObserver {
   prometheus::Family<prometheus::Gauge>& queue_depth_;
   prometheus::Family<prometheus::Gauge>& limit_tokens_;
   prometheus::Family<prometheus::Gauge>& remaining_tokens_;
+  prometheus::Family<prometheus::Gauge>& budget_tokens_;
+  prometheus::Family<prometheus::Gauge>& budget_spent_;
+  prometheus::Family<prometheus::Gauge>& budget_reserved_;
+  prometheus::Family<prometheus::Gauge>& budget_waiting_;
+  prometheus::Family<prometheus::Counter>& budget_warnings_;
   prometheus::Family<prometheus::Histogram>& gen_ai_tokens_;
   prometheus::Family<prometheus::Histogram>& gen_ai_first_token_;
   prometheus::Family<prometheus::Histogram>& gen_ai_duration_;

@@ -11,6 +11,9 @@ namespace holdfast::quota {
 struct Caller {
   std::string tenant;  // of a service: empty
   bool is_service = false;
+
+  // What is a tenant's own: its sessions, its budget.
+  bool MaySee(const std::string& whose) const { return is_service || tenant == whose; }
 };
 
 // Tokens to callers. Without tenants and services configured everybody is tenant "default".

@@ -8,6 +8,9 @@
 namespace holdfast::quota {
 namespace {
 
+// As the configuration names a tenant's budget.
+constexpr char kBudgetMetric[] = "tokens_per_day";
+
 std::string Describe(const WaitEstimate& wait) {
   return fmt::format("{} {}{}: {} used, {} requested", wait.limit, DimensionName(wait.dimension),
                      wait.per > Duration::zero() ? " per " + FormatDuration(wait.per) : "", wait.used, wait.requested);
@@ -18,7 +21,7 @@ std::string Describe(const WaitEstimate& wait) {
 grpc::Status StatusOf(const CallFailure& failure, const std::string& scope) {
   ErrorDetails details;
   details.retry_delay = failure.retry_after;
-  const std::string subject = "upstream:" + scope;
+  const std::string subject = failure.budget.empty() ? "upstream:" + scope : failure.budget;
   switch (failure.kind) {
     case CallFailure::Kind::kWaitTooLong:
       if (failure.wait) {
@@ -29,6 +32,10 @@ grpc::Status StatusOf(const CallFailure& failure, const std::string& scope) {
       }
       if (!details.retry_delay) details.retry_delay = std::chrono::seconds(1);
       return ToGrpc(absl::ResourceExhaustedError(failure.message), details);
+    case CallFailure::Kind::kBudgetGone:
+      details.violations.push_back({subject, failure.wait ? Describe(*failure.wait) : failure.message, kBudgetMetric,
+                                    failure.wait ? failure.wait->limit : 0});
+      return ToGrpc(absl::ResourceExhaustedError(failure.message), details);
     case CallFailure::Kind::kQueueFull:
       details.violations.push_back({subject, failure.message, "queue", 0});
       return ToGrpc(absl::ResourceExhaustedError(failure.message), details);
@@ -36,7 +43,7 @@ grpc::Status StatusOf(const CallFailure& failure, const std::string& scope) {
       details.retry_delay.reset();
       details.violations.push_back(
           {subject, failure.largest > 0 ? fmt::format("at most {} tokens fit", failure.largest) : failure.message,
-           "tokens", failure.largest});
+           failure.budget.empty() ? "tokens" : kBudgetMetric, failure.largest});
       return ToGrpc(absl::FailedPreconditionError(failure.message), details);
     case CallFailure::Kind::kQuotaExhausted:
       return ToGrpc(absl::FailedPreconditionError(failure.message), details);

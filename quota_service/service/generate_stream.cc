@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/wait/wait_left.h"
 #include "quota_service/service/failure_status.h"
 
 namespace holdfast::quota {
@@ -71,8 +72,7 @@ void GenerateStream::OnProgress() {
     running_ = !event->has_wait();
     v1::GenerateEvent out = *event;
     if (out.has_wait()) {
-      const double left = std::max(0.0, ToSeconds(exchange_->wait_ends() - loop_.Now()));
-      out.mutable_wait()->set_seconds(std::min(out.wait().seconds(), left));
+      SetSecondsLeft(ToSeconds(exchange_->wait_ends() - loop_.Now()), out.mutable_wait());
     }
     stream_->Write(std::move(out));
   }

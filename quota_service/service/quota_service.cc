@@ -11,6 +11,7 @@
 #include "common/rpc/unary.h"
 #include "quota_service/provider/dialect.h"
 #include "quota_service/provider/profile.h"
+#include "quota_service/service/budget_status.h"
 #include "quota_service/service/validate.h"
 #include "quota_service/typed/wire.h"
 
@@ -38,6 +39,16 @@ v1::WaitReason ReasonOf(WaitEstimate::Reason reason) {
   return v1::WAIT_REASON_RATE_LIMIT;
 }
 
+void FillMustWait(v1::WaitReason reason, const std::string& scope, const WaitEstimate& estimate, WallTime now,
+                  v1::GetHeadroomResponse* response) {
+  response->set_verdict(v1::GetHeadroomResponse::MUST_WAIT);
+  v1::Wait* wait = response->mutable_wait();
+  wait->set_reason(reason);
+  wait->set_scope(scope);
+  FillWait(estimate, wait);
+  FillTimestamp(now + std::chrono::duration_cast<WallTime::duration>(estimate.wait), wait->mutable_retry_at());
+}
+
 void FillLimit(const LimitGroup::Level& level, v1::LimitStatus* out) {
   out->set_dimension(DimensionName(level.dimension));
   out->set_limit(level.limit);
@@ -48,9 +59,14 @@ void FillLimit(const LimitGroup::Level& level, v1::LimitStatus* out) {
 
 }  // namespace
 
-QuotaServiceImpl::QuotaServiceImpl(Loop& loop, Ledger& ledger, CallRegistry& registry, const Router& router,
-                                   const Authenticator& authenticator)
-    : loop_(loop), ledger_(ledger), registry_(registry), router_(router), authenticator_(authenticator) {}
+QuotaServiceImpl::QuotaServiceImpl(Loop& loop, BudgetGate& budgets, Ledger& ledger, CallRegistry& registry,
+                                   const Router& router, const Authenticator& authenticator)
+    : loop_(loop),
+      budgets_(budgets),
+      ledger_(ledger),
+      registry_(registry),
+      router_(router),
+      authenticator_(authenticator) {}
 
 QuotaServiceImpl::~QuotaServiceImpl() = default;
 
@@ -71,6 +87,7 @@ absl::StatusOr<Envelope> QuotaServiceImpl::MakeEnvelope(const std::string& token
   envelope.session = request.session_id();
   envelope.model = request.model();
   envelope.digest = RequestDigest(request);
+  envelope.bytes = static_cast<int64_t>(request.SpaceUsedLong());
   envelope.route = router_.Find(request.model()).routes.front();
   envelope.output_cap = request.max_output_tokens();
   envelope.charge = GateCharge(*FindProfile(envelope.route.account->profile), CountPromptCharacters(request),
@@ -132,28 +149,26 @@ grpc::ServerUnaryReactor* QuotaServiceImpl::GetHeadroom(grpc::CallbackServerCont
     if (absl::Status status = ValidateModelName(request->model()); !status.ok()) return finish(ToGrpc(status));
     if (absl::Status status = ValidateTokens(request->tokens()); !status.ok()) return finish(ToGrpc(status));
     const std::string group = router_.Find(request->model()).routes.front().group;
-    // As a new session of this tenant would find it.
-    ledger_.GetHeadroom(
-        {group, *tenant, "", request->tokens()}, [this, group, response, finish](absl::StatusOr<Headroom> headroom) {
-          if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
-          response->set_limits_known(headroom->limits_known);
-          response->set_largest_admissible_tokens(headroom->largest);
-          for (const LimitGroup::Level& level : headroom->levels) FillLimit(level, response->add_limits());
-          if (headroom->never_fits) {
-            response->set_verdict(v1::GetHeadroomResponse::NEVER_FITS);
-          } else if (headroom->estimate.reason == WaitEstimate::Reason::kNone) {
-            response->set_verdict(v1::GetHeadroomResponse::FITS_NOW);
-          } else {
-            response->set_verdict(v1::GetHeadroomResponse::MUST_WAIT);
-            v1::Wait* wait = response->mutable_wait();
-            wait->set_reason(ReasonOf(headroom->estimate.reason));
-            wait->set_scope(group);
-            FillWait(headroom->estimate, wait);
-            FillTimestamp(loop_.WallNow() + std::chrono::duration_cast<WallTime::duration>(headroom->estimate.wait),
-                          wait->mutable_retry_at());
-          }
-          finish(grpc::Status::OK);
-        });
+    // As a new session of this tenant would find it: the budget first, then the queue.
+    const std::optional<WaitEstimate> budget = budgets_.WouldWait(*tenant, request->tokens());
+    ledger_.GetHeadroom({group, *tenant, "", request->tokens()}, [this, group, budget, tenant = *tenant, response,
+                                                                  finish](absl::StatusOr<Headroom> headroom) {
+      if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
+      response->set_limits_known(headroom->limits_known);
+      response->set_largest_admissible_tokens(headroom->largest);
+      if (!budget) response->set_largest_admissible_tokens(budgets_.LimitOf(tenant));
+      for (const LimitGroup::Level& level : headroom->levels) FillLimit(level, response->add_limits());
+      if (headroom->never_fits || !budget) {
+        response->set_verdict(v1::GetHeadroomResponse::NEVER_FITS);
+      } else if (budget->wait > headroom->estimate.wait) {
+        FillMustWait(v1::WAIT_REASON_BUDGET, BudgetScope(tenant), *budget, loop_.WallNow(), response);
+      } else if (headroom->estimate.reason == WaitEstimate::Reason::kNone) {
+        response->set_verdict(v1::GetHeadroomResponse::FITS_NOW);
+      } else {
+        FillMustWait(ReasonOf(headroom->estimate.reason), group, headroom->estimate, loop_.WallNow(), response);
+      }
+      finish(grpc::Status::OK);
+    });
   });
 }
 
@@ -195,7 +210,7 @@ grpc::ServerWriteReactor<v1::WatchStatusResponse>* QuotaServiceImpl::WatchStatus
     const auto caller = authenticator_.Authenticate(token);
     if (!caller.ok()) return stream->Finish(ToGrpc(caller.status()));
     if (shutting_down_) return stream->Finish({grpc::StatusCode::UNAVAILABLE, "shutting down"});
-    watches_[stream].timer = loop_.NewTimer();
+    watches_[stream] = {.caller = *caller, .timer = loop_.NewTimer(), .last = {}};
     stream->set_on_closed([this, stream] { watches_.erase(stream); });
     SendStatus(stream);
   });
@@ -219,8 +234,9 @@ void QuotaServiceImpl::SendStatus(StatusStream* stream) {
         for (const LimitGroup::Level& level : group.levels) FillLimit(level, out->add_limits());
       }
     }
+    FillBudgets(watch->second.caller, budgets_, &status);
     // A client that does not read gets the newest state when it does, not every one that there was.
-    std::string now = status.SerializeAsString();
+    std::string now = WithoutClock(status);
     if (stream->queued_bytes() == 0 && now != watch->second.last) {
       watch->second.last = std::move(now);
       FillTimestamp(loop_.WallNow(), status.mutable_time());

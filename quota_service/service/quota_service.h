@@ -6,6 +6,7 @@
 
 #include "common/base/loop.h"
 #include "holdfast/quota/v1/quota.grpc.pb.h"
+#include "quota_service/budget/budget_gate.h"
 #include "quota_service/ledger/ledger.h"
 #include "quota_service/service/authenticator.h"
 #include "quota_service/service/generate_stream.h"
@@ -18,7 +19,7 @@ namespace holdfast::quota {
 class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
  public:
   // All of them outlive the service, which outlives its gRPC server.
-  QuotaServiceImpl(Loop& loop, Ledger& ledger, CallRegistry& registry, const Router& router,
+  QuotaServiceImpl(Loop& loop, BudgetGate& budgets, Ledger& ledger, CallRegistry& registry, const Router& router,
                    const Authenticator& authenticator);
   ~QuotaServiceImpl() override;
 
@@ -41,6 +42,7 @@ class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
  private:
   using StatusStream = ServerStream<v1::WatchStatusResponse>;
   struct Watch {
+    Caller caller;
     std::unique_ptr<Loop::Timer> timer;
     std::string last;  // what it was told, without the time
   };
@@ -50,6 +52,7 @@ class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
   absl::StatusOr<Envelope> MakeEnvelope(const std::string& token, const v1::GenerateRequest& request) const;
 
   Loop& loop_;
+  BudgetGate& budgets_;
   Ledger& ledger_;
   CallRegistry& registry_;
   const Router& router_;

@@ -18,6 +18,8 @@ v1::WaitReason ReasonOf(WaitNotice::Reason reason) {
       return v1::WAIT_REASON_BACKOFF;
     case WaitNotice::Reason::kLearning:
       return v1::WAIT_REASON_LEARNING;
+    case WaitNotice::Reason::kBudget:
+      return v1::WAIT_REASON_BUDGET;
   }
   return v1::WAIT_REASON_UNSPECIFIED;
 }
@@ -34,8 +36,12 @@ void FillWait(const WaitEstimate& estimate, v1::Wait* wait) {
   wait->set_requested(estimate.requested);
   wait->set_position(estimate.position);
   // Whole milliseconds, rounded down, as the provider's own texts have them.
-  const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(estimate.wait);
-  wait->set_seconds(static_cast<double>(milliseconds.count()) / 1000);
+  const auto seconds = [](Duration duration) {
+    return static_cast<double>(std::chrono::floor<std::chrono::milliseconds>(duration).count()) / 1000;
+  };
+  wait->set_seconds(seconds(estimate.wait));
+  wait->set_least_seconds(seconds(estimate.least));
+  wait->set_most_seconds(seconds(estimate.most));
 }
 
 void FillTimestamp(WallTime time, google::protobuf::Timestamp* timestamp) {

@@ -46,6 +46,34 @@ json::array LimitsJson(const google::protobuf::RepeatedPtrField<quota::v1::Limit
   return array;
 }
 
+json::array BudgetsJson(const quota::v1::WatchStatusResponse& status) {
+  json::array array;
+  for (const auto& budget : status.budgets()) {
+    array.push_back(json::object{{"tenant", budget.tenant()},
+                                 {"tokens_per_day", budget.tokens_per_day()},
+                                 {"spent", budget.spent()},
+                                 {"reserved", budget.reserved()},
+                                 {"warned", budget.warned()},
+                                 {"reset_seconds", budget.reset_seconds()},
+                                 {"reset_at", TimeText(budget.reset_at())},
+                                 {"waiting", budget.waiting()}});
+  }
+  return array;
+}
+
+std::string BudgetLine(const quota::v1::BudgetStatus& budget) {
+  std::string line =
+      fmt::format("  {}  {} of {} tokens spent", budget.tenant(), budget.spent(), budget.tokens_per_day());
+  if (budget.tokens_per_day() > 0) {
+    line += fmt::format(" ({:.0f} %)",
+                        100 * static_cast<double>(budget.spent()) / static_cast<double>(budget.tokens_per_day()));
+  }
+  if (budget.reserved() > 0) line += fmt::format(", {} reserved", budget.reserved());
+  if (budget.waiting() > 0) line += fmt::format(", {} waiting", budget.waiting());
+  line += fmt::format(", reset in {}", FormatDuration(FromSeconds(budget.reset_seconds())));
+  return line + (budget.warned() ? "  !\n" : "\n");
+}
+
 }  // namespace
 
 HeadroomAnswer Judge(const GetHeadroomResponse& response, Duration max_wait) {
@@ -120,7 +148,10 @@ json::object StatusJson(const quota::v1::WatchStatusResponse& status) {
     if (!upstream.unusable().empty()) object["unusable"] = upstream.unusable();
     upstreams.push_back(std::move(object));
   }
-  return {{"type", "status"}, {"time", TimeText(status.time())}, {"upstreams", std::move(upstreams)}};
+  return {{"type", "status"},
+          {"time", TimeText(status.time())},
+          {"upstreams", std::move(upstreams)},
+          {"budgets", BudgetsJson(status)}};
 }
 
 std::string StatusText(const quota::v1::WatchStatusResponse& status) {
@@ -140,6 +171,8 @@ std::string StatusText(const quota::v1::WatchStatusResponse& status) {
       }
     }
   }
+  if (!status.budgets().empty()) text += "budgets of the day (UTC)\n";
+  for (const auto& budget : status.budgets()) text += BudgetLine(budget);
   return text;
 }
 

@@ -33,10 +33,16 @@ boost::json::object WaitJson(const quota::v1::Wait& wait) {
       {"used", wait.used()},
       {"requested", wait.requested()},
       {"seconds", std::isfinite(wait.seconds()) ? wait.seconds() : 0},
+      {"least_seconds", nullptr},
+      {"most_seconds", nullptr},
       {"retry_at", nullptr},
       {"position", wait.position()},
       {"attempt", wait.attempt()},
   };
+  if (wait.most_seconds() > 0 && std::isfinite(wait.least_seconds()) && std::isfinite(wait.most_seconds())) {
+    object["least_seconds"] = wait.least_seconds();
+    object["most_seconds"] = wait.most_seconds();
+  }
   if (wait.has_retry_at()) object["retry_at"] = TimeText(wait.retry_at());
   if (!wait.detail().empty()) object["detail"] = wait.detail();
   return object;

@@ -35,6 +35,9 @@ std::string Cause(const Wait& wait) {
       return "learning the limits from one call that went ahead";
     case quota::v1::WAIT_REASON_QUOTA_SERVICE:
       return "quota_service unreachable" + detail;
+    case quota::v1::WAIT_REASON_BUDGET:
+      return fmt::format("budget of the day ({} tokens: {} used, {} needed)", wait.limit(), wait.used(),
+                         wait.requested());
     default:
       return "waiting" + detail;
   }
@@ -84,6 +87,8 @@ std::string_view WaitReasonName(quota::v1::WaitReason reason) {
       return "learning";
     case quota::v1::WAIT_REASON_QUOTA_SERVICE:
       return "quota_service";
+    case quota::v1::WAIT_REASON_BUDGET:
+      return "budget";
     default:
       return "unspecified";
   }

@@ -12,8 +12,8 @@ namespace holdfast::cli {
 // context saved
 std::string WaitLine(const quota::v1::Wait& wait, double seconds_left);
 
-// "rate_limit", "upstream_refused", "backoff", "learning", "quota_service"; "unspecified" for what this version does
-// not know.
+// "rate_limit", "upstream_refused", "backoff", "learning", "quota_service", "budget"; "unspecified" for what this
+// version does not know.
 std::string_view WaitReasonName(quota::v1::WaitReason reason);
 
 // "TPM" for tokens per minute, "RPM" for requests per minute, otherwise as in "tokens per 2s"; for concurrency

@@ -45,7 +45,7 @@ int64_t CallRig::Remaining() { return State().levels.at(0).remaining; }
 
 Envelope MakeEnvelope(const Account& account, const TestCall::Ask& ask) {
   Envelope envelope;
-  envelope.tenant = "default";
+  envelope.tenant = ask.tenant;
   envelope.call_id = ask.call_id;
   envelope.session = ask.session;
   envelope.model = "gpt";

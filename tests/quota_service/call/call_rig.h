@@ -53,7 +53,7 @@ class CallRig {
   explicit CallRig(Limits limits = {}, Duration ledger_delay = Duration::zero());
 
   CallServices services() {
-    return {loop, ledger, upstream, budgets, {}, [this] { return chance(); }, observer};
+    return {loop, *budgets, ledger, upstream, retry_budgets, {}, [this] { return chance(); }, observer};
   }
   // One request is answered at once, so that the level is known from then on: `remaining` of `limit` tokens.
   void Learn(int64_t limit, int64_t remaining);
@@ -62,11 +62,15 @@ class CallRig {
   int64_t Remaining();
   GroupState State();
 
+  // Before the first call.
+  void SetBudgets(BudgetOptions options) { budgets = std::make_unique<BudgetGate>(loop, std::move(options)); }
+
   SimulatedLoop loop;
+  std::unique_ptr<BudgetGate> budgets = std::make_unique<BudgetGate>(loop, BudgetOptions());
   const Duration ledger_delay;
   FakeLedger ledger;
   FakeUpstream upstream{loop};
-  RetryBudgets budgets;
+  RetryBudgets retry_budgets;
   RecordingObserver observer;
   // 0.5 unless replaced: a backoff is then half of its most.
   std::function<double()> chance = [] { return 0.5; };
@@ -79,6 +83,7 @@ class TestCall {
   struct Ask {
     std::string call_id = "call-1";
     std::string session = {};
+    std::string tenant = "default";
     int64_t charge = 1000;
     Duration max_wait = std::chrono::minutes(15);
     std::optional<v1::GenerateRequest> request = std::nullopt;  // of typed calls; absent: MakeRequest()

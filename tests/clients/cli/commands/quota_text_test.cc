@@ -74,5 +74,32 @@ TEST(StatusText, ShowsLimitsAndQueues) {
             "openai\n  openai/o4-mini  3 queued, 2 in flight, next in 3.6s\n    TPM 200000: 39807 left (headers)\n");
 }
 
+quota::v1::WatchStatusResponse WithBudget() {
+  quota::v1::WatchStatusResponse status;
+  status.add_upstreams()->set_name("openai");
+  auto* budget = status.add_budgets();
+  budget->set_tenant("web-team");
+  budget->set_tokens_per_day(50'000'000);
+  budget->set_spent(41'000'000);
+  budget->set_reserved(120'000);
+  budget->set_warned(true);
+  budget->set_waiting(2);
+  budget->set_reset_seconds(3725);
+  budget->mutable_reset_at()->set_seconds(1'700'006'400);
+  return status;
+}
+
+TEST(StatusText, ShowsBudgetsAndMarksThoseThatWarn) {
+  EXPECT_EQ(StatusText(WithBudget()),
+            "openai\nbudgets of the day (UTC)\n"
+            "  web-team  41000000 of 50000000 tokens spent (82 %), 120000 reserved, 2 waiting, reset in 1h02m  !\n");
+}
+
+TEST(StatusJson, HasBudgets) {
+  EXPECT_EQ(boost::json::serialize(StatusJson(WithBudget()).at("budgets")),
+            R"([{"tenant":"web-team","tokens_per_day":50000000,"spent":41000000,"reserved":120000,"warned":true,)"
+            R"("reset_seconds":3.725E3,"reset_at":"2023-11-15T00:00:00Z","waiting":2}])");
+}
+
 }  // namespace
 }  // namespace holdfast::cli

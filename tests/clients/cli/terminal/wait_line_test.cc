@@ -61,6 +61,15 @@ TEST(WaitLine, LeavesOutAPositionThatIsNotKnown) {
   EXPECT_EQ(WaitLine(wait, 0.5), "quota_service unreachable · trying again in 500ms · context saved");
 }
 
+TEST(WaitLine, SaysThatItIsTheTenantsBudget) {
+  quota::v1::Wait wait = RateLimit("tokens", 50'000'000, 86400);
+  wait.set_reason(quota::v1::WAIT_REASON_BUDGET);
+  EXPECT_EQ(WaitLine(wait, 7500),
+            "budget of the day (50000000 tokens: 160193 used, 51963 needed) · resuming in 2h05m · position 1 · context "
+            "saved");
+  EXPECT_EQ(WaitReasonName(wait.reason()), "budget");
+}
+
 TEST(WaitLine, CountsDownToNow) {
   EXPECT_EQ(WaitLine(RateLimit("requests", 500, 60), 0),
             "rate limited (RPM 500: 160193 used, 51963 needed) · resuming now · position 1 · context saved");
