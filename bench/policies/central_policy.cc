@@ -1,7 +1,7 @@
 #include "bench/policies/central_policy.h"
 
 #include <cmath>
-#include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "quota_service/admission/limit_group.h"
@@ -16,25 +16,35 @@ using quota::WindowKind;
 // As the ledger does it: served when something changed or a moment has come; forecast 250 ms after an arrival at most.
 class Central final : public Policy {
  public:
-  Central(World& world, Provider& provider, LimitGroup group, bool fair)
-      : world_(world), provider_(provider), group_(std::move(group)), fair_(fair) {}
+  Central(World& world, Provider& provider, LimitGroup group, ChargeRule rule, bool fair)
+      : Policy(world, provider), group_(std::move(group)), rule_(rule), fair_(fair) {}
 
-  void Submit(std::shared_ptr<Call> call) override {
+  bool sessions_see_refusals() const override { return false; }
+
+  std::optional<Belief> belief() const override {
+    for (const LimitGroup::Level& level : group_.Levels(world_.now())) {
+      if (level.dimension != Dimension::kTokens) continue;
+      return Belief{static_cast<double>(level.limit), static_cast<double>(level.remaining)};
+    }
+    return std::nullopt;
+  }
+
+ private:
+  void OnSubmit(std::shared_ptr<Call> call) override {
     const LimitGroup::RequestId id = next_++;
-    const int64_t charge = call->request.charge;
-    group_.Enqueue(world_.now(), id, charge,
+    group_.Enqueue(world_.now(), id, ChargeFromOutside(rule_, call->request),
                    fair_ ? quota::Flow{call->tenant, call->session, call->weight} : quota::Flow{});
     world_.After(call->patience, [this, id] {
-      if (group_.Leave(id)) End(id, false);
+      if (group_.Leave(id)) Finish(id, Call::Outcome::kOutOfPatience);
     });
     calls_[id] = std::move(call);
     Serve();
-    if (!calls_.contains(id) || calls_.at(id)->sent || forecast_due_) return;
+    const auto found = calls_.find(id);
+    if (forecast_due_ || found == calls_.end() || !found->second->held || !found->second->asks_for_forecast) return;
     forecast_due_ = true;
     world_.After(std::chrono::milliseconds(250), [this] { Forecast(); });
   }
 
- private:
   void Forecast() {
     forecast_due_ = false;
     for (const auto& [id, estimate] : group_.Forecast(world_.now())) {
@@ -49,8 +59,8 @@ class Central final : public Policy {
 
   void Serve() {
     const LimitGroup::Decision decision = group_.Admit(world_.now());
-    for (const auto id : decision.rejected) End(id, false);
-    for (const auto id : decision.granted) Send(id);
+    for (const auto id : decision.rejected) Finish(id, Call::Outcome::kRefused);
+    for (const auto id : decision.granted) Go(id);
     const auto next = group_.NextAdmission(world_.now());
     if (!next || (timer_ && *timer_ <= *next && *timer_ > world_.now())) return;
     timer_ = *next;
@@ -60,61 +70,82 @@ class Central final : public Policy {
     });
   }
 
-  void Send(LimitGroup::RequestId id) {
-    const std::shared_ptr<Call> call = calls_.at(id);
-    call->sent = world_.now();
-    provider_.Send(
-        call->request,
-        [this, id, call](const Answer& answer) {
-          quota::RateLimitHeaders headers;
-          headers.tokens = {answer.limit, answer.remaining, answer.reset};
-          group_.OnHeaders(world_.now(), id, headers);
-          if (!answer.admitted) {
-            call->sent.reset();
-            quota::ServerHint hint;
-            hint.retry_after = answer.retry_after;
-            hint.dimension = answer.by_tokens ? Dimension::kTokens : Dimension::kRequests;
-            if (answer.by_tokens) {
-              hint.limit = answer.limit;
-              hint.used = answer.used;
-              hint.requested = call->request.charge;
-            }
-            group_.Refuse(world_.now(), id, hint);
-          }
-          Serve();
-        },
-        [this, id] {
+  void Go(LimitGroup::RequestId id) {
+    Send(
+        calls_.at(id), [this, id](const Answer& answer) { OnAnswer(id, answer); },
+        [this, id](const Usage& usage) {
           group_.Settle(world_.now(), id, quota::Settlement::kCharged);
-          End(id, true);
+          Finish(id, Call::Outcome::kDone, usage);
           Serve();
         });
   }
 
-  void End(LimitGroup::RequestId id, bool done) {
-    const auto node = calls_.extract(id);
-    node.mapped()->on_end(done);
+  void OnAnswer(LimitGroup::RequestId id, const Answer& answer) {
+    quota::RateLimitHeaders headers;
+    headers.tokens = {answer.limit, answer.remaining, answer.reset};
+    group_.OnHeaders(world_.now(), id, headers);
+    if (answer.refusal == Answer::Refusal::kTooLarge) {
+      group_.Settle(world_.now(), id, quota::Settlement::kNotSent);
+      Finish(id, Call::Outcome::kRefused);
+    } else if (!answer.admitted()) {
+      group_.Refuse(world_.now(), id, HintOf(answer));
+    }
+    Serve();
   }
 
-  World& world_;
-  Provider& provider_;
+  static quota::ServerHint HintOf(const Answer& answer) {
+    quota::ServerHint hint;
+    hint.retry_after = answer.retry_after;
+    if (answer.refusal == Answer::Refusal::kRequests) {
+      hint.dimension = Dimension::kRequests;
+      return hint;
+    }
+    const bool tokens = answer.refusal == Answer::Refusal::kTokens;
+    hint.dimension = tokens ? Dimension::kTokens : Dimension::kConcurrency;
+    hint.limit = answer.told_limit;
+    if (tokens) {
+      hint.used = answer.used;
+      hint.requested = answer.requested;
+    }
+    return hint;
+  }
+
+  void Finish(LimitGroup::RequestId id, Call::Outcome outcome, const Usage& usage = {}) {
+    const auto node = calls_.extract(id);
+    End(node.mapped(), outcome, usage);
+  }
+
   LimitGroup group_;
+  ChargeRule rule_;
   bool fair_;
-  std::map<LimitGroup::RequestId, std::shared_ptr<Call>> calls_;
+  std::unordered_map<LimitGroup::RequestId, std::shared_ptr<Call>> calls_;
   LimitGroup::RequestId next_ = 1;
   std::optional<BootTime> timer_;
   bool forecast_due_ = false;
 };
+
+WindowKind KindOf(Window window) {
+  switch (window) {
+    case Window::kSliding:
+      return WindowKind::kSliding;
+    case Window::kFixed:
+      return WindowKind::kFixed;
+    case Window::kContinuous:
+      break;
+  }
+  return WindowKind::kContinuous;
+}
 
 }  // namespace
 
 std::unique_ptr<Policy> MakeCentral(World& world, Provider& provider, const ProviderOptions& options, bool fair) {
   const auto per_second = static_cast<int64_t>(std::floor(std::max(1.0, options.requests_per_minute / 60)));
   LimitGroup group({"provider/model",
-                    {{Dimension::kTokens, WindowKind::kContinuous, static_cast<int64_t>(options.tokens_per_minute),
+                    {{Dimension::kTokens, KindOf(options.window), static_cast<int64_t>(options.tokens_per_minute),
                       std::chrono::minutes(1)},
                      {Dimension::kRequests, WindowKind::kSliding, per_second, std::chrono::milliseconds(1500)}},
-                    std::nullopt});
-  return std::make_unique<Central>(world, provider, std::move(group), fair);
+                    options.concurrent});
+  return std::make_unique<Central>(world, provider, std::move(group), options.charge, fair);
 }
 
 }  // namespace holdfast::bench

@@ -8,37 +8,33 @@ namespace {
 // A call that is sent when it comes, and again by a rule of its own.
 class Retrying final : public Policy {
  public:
-  Retrying(World& world, Provider& provider, RetryRule rule)
-      : world_(world), provider_(provider), rule_(std::move(rule)) {}
+  Retrying(World& world, Provider& provider, RetryRule rule) : Policy(world, provider), rule_(std::move(rule)) {}
 
-  void Submit(std::shared_ptr<Call> call) override { Send(std::move(call), 0); }
+  bool sessions_see_refusals() const override { return true; }
 
  private:
-  void Send(std::shared_ptr<Call> call, int attempt) {
-    const BootTime now = world_.now();
-    if (now - call->submitted > call->patience) {
-      call->on_end(false);
+  void OnSubmit(std::shared_ptr<Call> call) override { Try(call, 0); }
+
+  void Try(const std::shared_ptr<Call>& call, int attempt) {
+    if (world_.now() - call->submitted > call->patience) {
+      End(call, Call::Outcome::kOutOfPatience);
       return;
     }
-    provider_.Send(
-        call->request,
+    Send(
+        call,
         [this, call, attempt](const Answer& answer) {
-          if (answer.admitted) {
-            call->sent = world_.now();
-            return;
-          }
-          const std::optional<Duration> wait = answer.too_large ? std::nullopt : rule_(world_, attempt, answer);
+          if (answer.admitted()) return;
+          const bool for_good = answer.refusal == Answer::Refusal::kTooLarge;
+          const std::optional<Duration> wait = for_good ? std::nullopt : rule_(world_, attempt, answer);
           if (!wait) {
-            call->on_end(false);
+            End(call, Call::Outcome::kRefused);
             return;
           }
-          world_.After(*wait, [this, call, attempt] { Send(call, attempt + 1); });
+          world_.After(*wait, [this, call, attempt] { Try(call, attempt + 1); });
         },
-        [call] { call->on_end(true); });
+        [this, call](const Usage& usage) { End(call, Call::Outcome::kDone, usage); });
   }
 
-  World& world_;
-  Provider& provider_;
   RetryRule rule_;
 };
 

@@ -1,70 +1,105 @@
-// Plays the same workload under what people use today and under quota_service's admission, in simulated time, and
-// prints what became of it. Usage: policies [hours] [tokens per minute] [foreign share] [seeds] [name]
+// Plays workloads of agent sessions under what people use today and under quota_service's admission, in simulated time,
+// and prints what became of them as Markdown.
 #include <fmt/format.h>
 
-#include <cstdlib>
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
 
-#include "bench/policies/central_policy.h"
-#include "bench/policies/client_policies.h"
-#include "bench/policies/workload.h"
+#include "bench/policies/judge.h"
+#include "bench/policies/report.h"
+#include "bench/policies/scenarios.h"
 
 namespace holdfast::bench {
-
-std::vector<PolicyMaker> Policies() {
-  using std::chrono::milliseconds;
-  using std::chrono::seconds;
-  const auto retrying = [](RetryRule rule) {
-    return [rule = std::move(rule)](World& world, Provider& provider, const ProviderOptions&) {
-      return MakeRetrying(world, provider, rule);
-    };
-  };
-  const auto central = [](bool fair) {
-    return [fair](World& world, Provider& provider, const ProviderOptions& options) {
-      return MakeCentral(world, provider, options, fair);
-    };
-  };
-  return {{"Codex: 5 retries from 200 ms", retrying(ExponentialFrom(milliseconds(200), 5))},
-          {"SDK: 2 retries, retry-after to 60 s", retrying(RetryAfterUpTo(seconds(60), 2))},
-          {"retry-after without end", retrying(RetryAfterWithoutEnd())},
-          {"gateway that rejects, 8 retries", retrying(RetryAfterUpTo(seconds(60), 8))},
-          {"central, first in first out", central(false)},
-          {"Holdfast", central(true)}};
-}
-
 namespace {
 
-void Print(const std::string& name, const Result& r) {
-  fmt::print(
-      "{:36} {:7.3f} {:6.3f} {:7.4f} {:9} {:8} {:6} {:6} {:7.1f} {:7.1f} {:7.1f} {:6.3f} {:4}/{:<4} {:6.1f} {:6.1f} "
-      "{:6.1f} {:6.1f}\n",
-      name, r.useful_goodput, r.used, r.wasted_refill, r.admissions, r.refusals, r.sessions_died, r.tasks_done,
-      Quantile(r.waits, 0.5), Quantile(r.waits, 0.95), Quantile(r.waits, 1), r.Jain(), r.large_served, r.large_failed,
-      100 * Quantile(r.forecast_errors, 0.5), 100 * Quantile(r.forecast_errors, 0.9),
-      100.0 * r.within_interval / std::max<double>(1, static_cast<double>(r.interval_widths.size())),
-      100 * Quantile(r.interval_widths, 0.5));
+struct Arguments {
+  std::vector<std::string> scenarios = {"sole"};
+  std::vector<std::string> policies;  // all where empty
+  double tokens_per_minute = 0;       // 0: as the scenario has it
+  double hours = 0;                   // 0: as the scenario has it
+  int seeds = 3;
+  std::string csv;
+  bool judge = false;
+};
+
+std::string Names() {
+  std::string text = "Scenarios:\n";
+  for (const Scenario& scenario : Scenarios()) text += fmt::format("  {:20} {}\n", scenario.name, scenario.about);
+  text += "Policies:\n";
+  for (const PolicyMaker& policy : Policies()) text += fmt::format("  {:20} {}\n", policy.name, policy.title);
+  return text;
+}
+
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+void PlayAndPrint(const Arguments& arguments, Scenario scenario, CallLog* log) {
+  if (arguments.tokens_per_minute > 0) scenario = At(std::move(scenario), arguments.tokens_per_minute);
+  if (arguments.hours > 0) scenario.workload.length = FromSeconds(arguments.hours * 3600);
+  fmt::print("{}: {}. {:.0f} tokens a minute, {} sessions, {:.1f} h, seeds 1 to {}.\n\n", scenario.name, scenario.about,
+             scenario.provider.tokens_per_minute, scenario.workload.sessions,
+             ToSeconds(scenario.workload.length) / 3600, arguments.seeds);
+  std::vector<Row> rows;
+  for (const PolicyMaker& policy : Policies()) {
+    const auto& wanted = arguments.policies;
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), policy.name) == wanted.end()) continue;
+    Row row{policy.title, {}};
+    for (int number = 1; number <= arguments.seeds; ++number) {
+      const auto seed = static_cast<uint64_t>(number);
+      Workload::OnCall note;
+      if (log != nullptr) note = [&, seed](const Call& call) { log->Add(scenario.name, policy.name, seed, call); };
+      row.seeds.push_back(Play(policy, scenario, seed, note));
+    }
+    rows.push_back(std::move(row));
+  }
+  fmt::print("{}\n", TableOf(rows));
+  if (const std::string lessons = LessonsOf(rows); !lessons.empty()) fmt::print("{}\n", lessons);
+}
+
+int PrintJudgement(int seeds) {
+  const auto verdicts =
+      Judge(Policies().back(), seeds, [](const std::string& what) { fmt::print(stderr, "playing {}\n", what); });
+  fmt::print("{}", TableOf(verdicts));
+  return std::all_of(verdicts.begin(), verdicts.end(), [](const Verdict& v) { return v.holds; }) ? 0 : 1;
+}
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Plays agent sessions before a simulated provider under several policies.", "policies");
+  app.footer(Names());
+  std::vector<std::string> scenario_names, policy_names;
+  for (const Scenario& scenario : Scenarios()) scenario_names.push_back(scenario.name);
+  for (const PolicyMaker& policy : Policies()) policy_names.push_back(policy.name);
+  app.add_option("--scenario", arguments.scenarios, "What is played; may be repeated")
+      ->check(CLI::IsMember(scenario_names))
+      ->capture_default_str();
+  app.add_option("--policy", arguments.policies, "Who plays; may be repeated (default: all)")
+      ->check(CLI::IsMember(policy_names));
+  app.add_option("--tpm", arguments.tokens_per_minute, "Tokens a minute; sessions and requests follow it")
+      ->check(CLI::Range(1'000.0, 1e9));
+  app.add_option("--hours", arguments.hours, "Of simulated time")->check(CLI::Range(0.01, 1000.0));
+  app.add_option("--seeds", arguments.seeds, "Worlds, numbered from 1")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--csv", arguments.csv, "Write one line a call into this file");
+  app.add_flag("--judge", arguments.judge,
+               "Instead: play what docs/admission.md asks of Holdfast, print each figure, exit 1 where one is missed");
+  CLI11_PARSE(app, argc, argv);
+
+  if (arguments.judge) return PrintJudgement(arguments.seeds);
+  File file(arguments.csv.empty() ? nullptr : std::fopen(arguments.csv.c_str(), "w"), &std::fclose);
+  if (!arguments.csv.empty() && !file) {
+    fmt::print(stderr, "policies: cannot write {}\n", arguments.csv);
+    return 1;
+  }
+  std::unique_ptr<CallLog> log;
+  if (file) log = std::make_unique<CallLog>(file.get());
+  for (const std::string& name : arguments.scenarios) PlayAndPrint(arguments, *FindScenario(name), log.get());
+  return 0;
 }
 
 }  // namespace
 }  // namespace holdfast::bench
 
-int main(int argc, char** argv) {
-  using namespace holdfast::bench;
-  const auto number = [&](int index, double otherwise) { return argc > index ? std::atof(argv[index]) : otherwise; };
-  WorkloadOptions workload;
-  workload.length = holdfast::FromSeconds(number(1, 4) * 3600);
-  ProviderOptions provider;
-  provider.tokens_per_minute = number(2, 200'000);
-  provider.foreign_share = number(3, 0);
-  workload.sessions = static_cast<int>(workload.sessions * provider.tokens_per_minute / 200'000);
-  const int seeds = static_cast<int>(number(4, 3));
-  fmt::print("{:36} {:>7} {:>6} {:>7} {:>9} {:>8} {:>6} {:>6} {:>7} {:>7} {:>7} {:>6} {:>9} {:>6} {:>6} {:>6} {:>6}\n",
-             "policy", "useful", "used", "lost", "admitted", "refused", "died", "tasks", "p50 s", "p95 s", "max s",
-             "Jain", "large", "err50%", "err90%", "in%", "width%");
-  const std::string only = argc > 5 ? argv[5] : "";
-  for (const PolicyMaker& policy : Policies()) {
-    if (!only.empty() && policy.name != only) continue;
-    for (int seed = 1; seed <= seeds; ++seed) {
-      Print(policy.name, Play(policy, provider, workload, static_cast<uint64_t>(seed)));
-    }
-  }
-}
+int main(int argc, char** argv) { return holdfast::bench::Main(argc, argv); }

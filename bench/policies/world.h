@@ -1,8 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <queue>
 #include <random>
 #include <utility>
 #include <vector>
@@ -17,13 +17,17 @@ class World {
   explicit World(uint64_t seed) : random(seed) {}
 
   BootTime now() const { return now_; }
-  void At(BootTime when, std::function<void()> what) { events_.push({when, next_++, std::move(what)}); }
+  void At(BootTime when, std::function<void()> what) {
+    events_.push_back({std::max(when, now_), next_++, std::move(what)});
+    std::push_heap(events_.begin(), events_.end());
+  }
   void After(Duration delay, std::function<void()> what) { At(now_ + delay, std::move(what)); }
   // Until nothing happens any more before `end`.
   void RunUntil(BootTime end) {
-    while (!events_.empty() && events_.top().when < end) {
-      const Event event = events_.top();
-      events_.pop();
+    while (!events_.empty() && events_.front().when < end) {
+      std::pop_heap(events_.begin(), events_.end());
+      const Event event = std::move(events_.back());
+      events_.pop_back();
       now_ = event.when;
       event.what();
     }
@@ -39,11 +43,12 @@ class World {
     BootTime when;
     uint64_t sequence;
     std::function<void()> what;
+    // The heap's front is the earliest.
     bool operator<(const Event& other) const {
       return when != other.when ? when > other.when : sequence > other.sequence;
     }
   };
-  std::priority_queue<Event> events_;
+  std::vector<Event> events_;
   uint64_t next_ = 0;
   BootTime now_{std::chrono::hours(1)};
 };
