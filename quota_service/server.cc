@@ -52,9 +52,11 @@ struct QuotaServer::Impl {
         budgets(loop, BudgetOptionsOf(config), [this](const BudgetStanding& standing) { Warn(standing); }),
         ledger(loop, router.ConfiguredGroups(), TenantPolicyOf(config)),
         upstream(context, {}),
+        gates(loop, [this](const std::string& account, const AccountGate& gate) { LogGate(account, gate); }),
         metrics([this](const std::string& model) { return router.Knows(model); }),
-        registry({loop, budgets, ledger, upstream, retry_budgets, {}, [this] { return uniform(generator); }, metrics},
-                 {.finished_bytes = config.finished_calls_bytes}),
+        registry(
+            {loop, budgets, ledger, upstream, retry_budgets, gates, {}, [this] { return uniform(generator); }, metrics},
+            {.finished_bytes = config.finished_calls_bytes}),
         service(loop, budgets, ledger, registry, router, authenticator),
         group_timer(loop.NewTimer()),
         drain(config.drain) {}
@@ -79,6 +81,7 @@ struct QuotaServer::Impl {
   InProcessLedger ledger;
   CurlClient upstream;
   RetryBudgets retry_budgets;
+  AccountGates gates;
   std::mt19937_64 generator{std::random_device{}()};
   std::uniform_real_distribution<double> uniform{0, 1};
   Metrics metrics;
@@ -98,6 +101,16 @@ struct QuotaServer::Impl {
     spdlog::warn("tenant {}: {} of the {} tokens of its day (UTC) are spent; {} to the reset", standing.tenant,
                  standing.spent, standing.limit, FormatDuration(standing.until_reset));
     metrics.OnBudgetWarning(standing.tenant);
+  }
+
+  void LogGate(const std::string& account, const AccountGate& gate) {
+    if (const Outage* outage = gate.outage()) {
+      spdlog::error("upstream {} {}", account, DescribeOutage(*outage, loop.Now(), loop.WallNow()));
+    } else if (gate.holds()) {
+      spdlog::warn("upstream {} fails for all calls: they are held, and one at a time asks it", account);
+    } else {
+      spdlog::info("upstream {} answers again", account);
+    }
   }
 
   void PublishGroups() {

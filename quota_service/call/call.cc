@@ -80,23 +80,36 @@ Call::Call(CallServices services, Envelope envelope, Exchange* exchange)
     : services_(std::move(services)),
       envelope_(std::move(envelope)),
       exchange_(exchange),
+      gate_(services_.gates.Of(envelope_.route.account->name)),
       patience_(services_.loop.NewTimer()),
       backoff_(services_.loop.NewTimer()),
       renewal_(services_.loop.NewTimer()) {}
 
-Call::~Call() { LeaveLedger(); }
+Call::~Call() {
+  LeaveLedger();
+  gate_.Leave(gate_id_);
+}
 
 void Call::Start() {
   started_ = services_.loop.Now();
+  gate_id_ = gate_.Enter(this);
   budget_ = services_.budgets.Enter({envelope_.tenant, Session(), envelope_.charge, envelope_.bytes}, this);
   if (budget_->reserved()) {
     OnBudgetReserved();
   } else {
     BeginWait(State::kAwaitingBudget);
+    // A refused key is no matter of budgets.
+    if (gate_.Refuses(envelope_.route.model) != nullptr) backoff_->ArmAt(started_, [this] { OnGateMoved(0); });
   }
 }
 
 void Call::OnBudgetReserved() {
+  if (gate_.holds() || gate_.Refuses(envelope_.route.model) != nullptr) {
+    BeginWait(State::kHeld);
+    // Whoever starts a call does not expect it to end meanwhile.
+    backoff_->ArmAt(wait_began_, [this] { AskGate(); });
+    return;
+  }
   Enqueue();
   BeginWait(State::kQueued);
 }
@@ -125,6 +138,48 @@ void Call::OnBudgetRejected(const BudgetRejection& rejection) {
   FinishFailed(std::move(failure));
 }
 
+void Call::AskGate() {
+  const auto verdict = gate_.TryPass(gate_id_, envelope_.route.model);
+  Obey(verdict, verdict.kind == AccountGate::Verdict::Kind::kHold ? gate_.AddHeld() : 0);
+}
+
+bool Call::OnGateMoved(int ahead) {
+  if (state_ == State::kHeld) {
+    Obey(gate_.TryPass(gate_id_, envelope_.route.model), ahead);
+    return state_ == State::kHeld;
+  }
+  const bool waits = state_ == State::kAwaitingBudget || state_ == State::kQueued;
+  const Outage* outage = waits ? gate_.Refuses(envelope_.route.model) : nullptr;
+  if (outage != nullptr) FailRefused(*outage);
+  return false;
+}
+
+void Call::Obey(const AccountGate::Verdict& verdict, int ahead) {
+  switch (verdict.kind) {
+    case AccountGate::Verdict::Kind::kRefused:
+      FailRefused(*verdict.outage);
+      return;
+    case AccountGate::Verdict::Kind::kGo:
+      backoff_->Disarm();
+      if (ticket_ != 0) {
+        Launch();
+      } else {
+        Enqueue();
+        BeginWait(State::kQueued);
+      }
+      return;
+    case AccountGate::Verdict::Kind::kHold:
+      break;
+  }
+  if (told_probe_ == verdict.until) return;
+  told_probe_ = verdict.until;
+  WaitEstimate estimate;
+  estimate.wait = std::max(Duration::zero(), verdict.until - services_.loop.Now());
+  estimate.requested = envelope_.charge;
+  estimate.position = ahead + 1;
+  Notify(WaitNotice::Reason::kBackoff, estimate);
+}
+
 void Call::Enqueue() {
   ticket_ = services_.ledger.Enqueue({envelope_.route.group, envelope_.tenant, Session(), envelope_.charge}, this);
 }
@@ -135,11 +190,20 @@ void Call::BeginWait(State state) {
   state_ = state;
   out_of_patience_ = false;
   last_estimate_.reset();
+  told_probe_ = {};
   patience_->ArmAt(wait_began_ + std::max(Duration::zero(), WaitLeft()), [this] { OnPatienceEnded(); });
 }
 
 void Call::OnPatienceEnded() {
-  if (last_estimate_ && state_ == State::kAwaitingBudget) {
+  if (state_ == State::kHeld) {
+    // The upstream may have come back since the last probe.
+    const auto verdict = gate_.TryPassAtLast(gate_id_, envelope_.route.model);
+    if (verdict.kind == AccountGate::Verdict::Kind::kHold) {
+      FailWaitTooLong(std::max(Duration::zero(), verdict.until - services_.loop.Now()));
+    } else {
+      Obey(verdict, 0);
+    }
+  } else if (last_estimate_ && state_ == State::kAwaitingBudget) {
     last_estimate_->wait = std::max(Duration::zero(), last_estimate_end_ - services_.loop.Now());
     FailBudgetGone(*last_estimate_);
   } else if (last_estimate_) {
@@ -180,7 +244,12 @@ void Call::Notify(WaitNotice::Reason reason, const WaitEstimate& estimate) {
   notice.ends = services_.loop.Now() + estimate.wait;
   notice.retry_at = services_.loop.WallNow() + std::chrono::duration_cast<WallTime::duration>(estimate.wait);
   notice.attempts = attempts_;
-  if (last_failure_) notice.detail = last_failure_->message;
+  if (last_failure_) {
+    notice.detail = last_failure_->message;
+  } else if (state_ == State::kHeld) {
+    notice.detail =
+        fmt::format("upstream {} fails for all calls; one at a time asks it", envelope_.route.account->name);
+  }
   services_.observer.OnWaitAnnounced(envelope_, estimate.wait);
   exchange_->OnWaiting(notice);
 }
@@ -212,9 +281,20 @@ void Call::OnRejected(const Rejection& rejection) {
 }
 
 void Call::OnGranted() {
+  settlement_ = Settlement::kNotSent;
+  const auto verdict = gate_.TryPass(gate_id_, envelope_.route.model);
+  if (verdict.kind != AccountGate::Verdict::Kind::kHold) {
+    Obey(verdict, 0);
+    return;
+  }
+  BeginWait(State::kHeld);
+  Renew();
+  Obey(verdict, gate_.AddHeld());
+}
+
+void Call::Launch() {
   waited_ = WaitedSoFar();
   patience_->Disarm();
-  settlement_ = Settlement::kNotSent;
   state_ = State::kSending;
   Send();
 }
@@ -260,9 +340,13 @@ void Call::Renew() {
 void Call::OnAttemptHeaders(int http_status, const RateLimitHeaders& headers) {
   services_.observer.OnResponse(envelope_, http_status);
   services_.ledger.Calibrate(ticket_, headers);
+  gate_.OnHeaders(gate_id_, envelope_.route.model, http_status);
 }
 
-void Call::OnAttemptFirstOutput() { services_.observer.OnFirstOutput(envelope_, services_.loop.Now() - sent_at_); }
+void Call::OnAttemptFirstOutput() {
+  services_.observer.OnFirstOutput(envelope_, services_.loop.Now() - sent_at_);
+  gate_.OnAnswered(gate_id_);
+}
 
 void Call::OnAttemptEnded(AttemptResult result) {
   under_way_ = false;
@@ -272,6 +356,7 @@ void Call::OnAttemptEnded(AttemptResult result) {
     budget_->Spend(envelope_.charge);
   }
   if (!result.failure) {
+    gate_.OnAnswered(gate_id_);
     CallOutcome outcome;
     outcome.usage = result.usage;
     Finish(std::move(outcome));
@@ -284,6 +369,7 @@ void Call::OnAttemptEnded(AttemptResult result) {
   ran_ += result.ran;
   if (!result.answered) services_.observer.OnResponse(envelope_, 0);
   services_.observer.OnAttemptFailed(envelope_, failure, result.usage);
+  gate_.OnFailed(gate_id_, envelope_.route.model, failure);
   Retry(failure, result);
 }
 
@@ -389,6 +475,16 @@ void Call::Stop(const UpstreamFailure& upstream) {
   FinishFailed(std::move(failure));
 }
 
+void Call::FailRefused(const Outage& outage) {
+  const BootTime now = services_.loop.Now();
+  CallFailure failure;
+  failure.kind = KindOf(outage.cls);
+  failure.message = fmt::format("upstream {} {}", envelope_.route.account->name,
+                                DescribeOutage(outage, now, services_.loop.WallNow()));
+  if (outage.reset) failure.retry_after = std::max(Duration::zero(), *outage.reset - now);
+  FinishFailed(std::move(failure));
+}
+
 void Call::FailRunTooLong(const std::optional<UpstreamFailure>& broken) {
   const Account& account = *envelope_.route.account;
   CallFailure failure;
@@ -407,6 +503,10 @@ void Call::FailWaitTooLong(std::optional<Duration> retry_after) {
   failure.message = fmt::format("the wait is longer than the {} allowed ({} waited{})",
                                 FormatDuration(envelope_.max_wait), FormatDuration(WaitedSoFar()),
                                 retry_after ? fmt::format(", {} to go", FormatDuration(*retry_after)) : std::string());
+  if (state_ == State::kHeld) {
+    failure.message += fmt::format("; upstream {} fails for all, and is asked by one call at a time until it answers",
+                                   envelope_.route.account->name);
+  }
   if (last_failure_) failure.message += "; last answer of the upstream: " + last_failure_->message;
   FinishFailed(std::move(failure));
 }
@@ -458,6 +558,7 @@ void Call::Finish(CallOutcome outcome) {
   renewal_->Disarm();
   LeaveLedger();
   budget_.reset();
+  gate_.Leave(gate_id_);
   if (outcome.failure && attempt_) attempt_->Abandon();
   outcome.waited = waited_;
   outcome.attempts = attempts_;

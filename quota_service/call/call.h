@@ -6,6 +6,7 @@
 
 #include "common/base/loop.h"
 #include "quota_service/budget/budget_gate.h"
+#include "quota_service/call/account_gate.h"
 #include "quota_service/call/attempt.h"
 #include "quota_service/call/envelope.h"
 #include "quota_service/call/exchange.h"
@@ -24,6 +25,7 @@ struct CallServices {
   Ledger& ledger;
   UpstreamClient& upstream;
   RetryBudgets& retry_budgets;
+  AccountGates& gates;
   BackoffPolicy backoff;
   Uniform random;
   CallObserver& observer;
@@ -39,10 +41,12 @@ struct CallServices {
 //     └───────────────────┤
 //   backing off ◀─────────┘ overloaded or broken: backoff, then the front of the queue
 //
-// While it backs off it keeps its grant, and with it its place before those who came later.
+// While it backs off it keeps its grant, and with it its place before those who came later. Before the queue, and again
+// before sending, stands the gate of the account: it holds calls while the upstream fails for all, and ends those for
+// which its key is refused.
 //
 // It knows neither JSON nor proto, nor whether anybody reads. On the loop.
-class Call final : private BudgetClient, private LedgerClient, private Attempt::Listener {
+class Call final : private BudgetClient, private LedgerClient, private Attempt::Listener, private AccountGate::Caller {
  public:
   // `exchange` outlives the call.
   Call(CallServices services, Envelope envelope, Exchange* exchange);
@@ -54,14 +58,12 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   void Cancel(std::string why);
 
   const Envelope& envelope() const { return envelope_; }
-  // For its budget, in the queue or backing off.
-  bool waiting() const {
-    return state_ == State::kAwaitingBudget || state_ == State::kQueued || state_ == State::kBackingOff;
-  }
+  // For its budget, in the queue, held before or behind it, or backing off.
+  bool waiting() const { return state_ != State::kNew && state_ != State::kSending && state_ != State::kFinished; }
   bool finished() const { return state_ == State::kFinished; }
 
  private:
-  enum class State { kNew, kAwaitingBudget, kQueued, kBackingOff, kSending, kFinished };
+  enum class State { kNew, kAwaitingBudget, kHeld, kQueued, kBackingOff, kSending, kFinished };
 
   void OnBudgetReserved() override;
   void OnBudgetWaiting(const WaitEstimate& estimate) override;
@@ -75,13 +77,20 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   void OnAttemptFirstOutput() override;
   void OnAttemptEnded(AttemptResult result) override;
 
+  bool OnGateMoved(int ahead) override;
+
   const std::string& Session() const { return envelope_.session.empty() ? envelope_.call_id : envelope_.session; }
+  void AskGate();
+  // As the gate says; `ahead`: callers that are held before this one.
+  void Obey(const AccountGate::Verdict& verdict, int ahead);
   void Enqueue();
   // What was waited so far is added up; from now on it waits as `state` says.
   void BeginWait(State state);
   void OnPatienceEnded();
   Duration WaitedSoFar() const;
   Duration WaitLeft() const { return envelope_.max_wait - WaitedSoFar(); }
+  // It has a grant, and the gate lets it go.
+  void Launch();
   void Send();
   void Retry(const UpstreamFailure& failure, const AttemptResult& result);
   void Refuse(ServerHint hint, bool again);
@@ -94,6 +103,7 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   void Stop(const UpstreamFailure& failure);
   // `broken`: the last attempt that ended by itself.
   void FailRunTooLong(const std::optional<UpstreamFailure>& broken);
+  void FailRefused(const Outage& outage);
   void FailWaitTooLong(std::optional<Duration> retry_after);
   void FailBudgetGone(const WaitEstimate& estimate);
   void Notify(WaitNotice::Reason reason, const WaitEstimate& estimate);
@@ -105,6 +115,8 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   CallServices services_;
   Envelope envelope_;
   Exchange* exchange_;
+  AccountGate& gate_;
+  AccountGate::CallId gate_id_ = 0;
   State state_ = State::kNew;
   std::unique_ptr<BudgetPlace> budget_;  // from the start to the end
   Ledger::Ticket ticket_ = 0;
@@ -125,6 +137,7 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   BootTime last_estimate_end_{};
   bool out_of_patience_ = false;             // and waits only for the first word of the ledger
   std::optional<Duration> first_announced_;  // since the last sending
+  BootTime told_probe_{};                    // while held: until when, as its caller was told
 
   std::unique_ptr<Loop::Timer> patience_;  // until max_wait is used up
   std::unique_ptr<Loop::Timer> backoff_;

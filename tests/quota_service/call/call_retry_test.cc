@@ -215,7 +215,10 @@ TEST_P(CallRetry, KeepsItsPlaceThroughALongPause) {
 TEST_P(CallRetry, RetriesOfAllCallsStayWithinTheBudget) {
   CallRig rig({.tokens_per_minute = 0});
   rig.Learn(1'000'000, 1'000'000);
-  rig.upstream.set_otherwise([] { return Script().After(milliseconds(20)).Headers(503, {}).End(); });
+  // One of three is answered, so that the breaker stays closed.
+  int requests = 0;
+  rig.upstream.set_otherwise(
+      [&] { return ++requests % 3 == 0 ? Good() : Script().After(milliseconds(20)).Headers(503, {}).End(); });
   std::mt19937_64 generator(7);
   std::uniform_real_distribution<double> uniform(0, 1);
   rig.chance = [&] { return uniform(generator); };

@@ -53,7 +53,7 @@ class CallRig {
   explicit CallRig(Limits limits = {}, Duration ledger_delay = Duration::zero());
 
   CallServices services() {
-    return {loop, *budgets, ledger, upstream, retry_budgets, {}, [this] { return chance(); }, observer};
+    return {loop, *budgets, ledger, upstream, retry_budgets, gates, {}, [this] { return chance(); }, observer};
   }
   // One request is answered at once, so that the level is known from then on: `remaining` of `limit` tokens.
   void Learn(int64_t limit, int64_t remaining);
@@ -71,6 +71,7 @@ class CallRig {
   FakeLedger ledger;
   FakeUpstream upstream{loop};
   RetryBudgets retry_budgets;
+  AccountGates gates{loop};
   RecordingObserver observer;
   // 0.5 unless replaced: a backoff is then half of its most.
   std::function<double()> chance = [] { return 0.5; };
