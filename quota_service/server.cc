@@ -57,7 +57,7 @@ struct QuotaServer::Impl {
         registry(
             {loop, budgets, ledger, upstream, retry_budgets, gates, {}, [this] { return uniform(generator); }, metrics},
             {.finished_bytes = config.finished_calls_bytes}),
-        service(loop, budgets, ledger, registry, router, authenticator),
+        service(loop, budgets, ledger, registry, gates, router, authenticator),
         group_timer(loop.NewTimer()),
         drain(config.drain) {}
 
@@ -103,6 +103,22 @@ struct QuotaServer::Impl {
     metrics.OnBudgetWarning(standing.tenant);
   }
 
+  // Not ready where no upstream can be used, until a call may ask one of them again: it is calls that find out.
+  HttpPage Readiness() {
+    if (stopping) return {.status = 503, .text = "shutting down\n"};
+    std::string unusable;
+    bool all_closed = true;
+    for (const auto& account : router.accounts()) {
+      const AccountGate& gate = gates.Of(account->name);
+      all_closed = all_closed && gate.closed();
+      if (gate.outage() == nullptr) continue;
+      unusable +=
+          fmt::format("upstream {} {}\n", account->name, DescribeOutage(*gate.outage(), loop.Now(), loop.WallNow()));
+    }
+    if (all_closed) return {.status = 503, .text = "not ready: no upstream can be used\n" + unusable};
+    return {.text = (unusable.empty() ? "ready\n" : "ready, but not all upstreams can be used\n") + unusable};
+  }
+
   void LogGate(const std::string& account, const AccountGate& gate) {
     if (const Outage* outage = gate.outage()) {
       spdlog::error("upstream {} {}", account, DescribeOutage(*outage, loop.Now(), loop.WallNow()));
@@ -116,6 +132,7 @@ struct QuotaServer::Impl {
   void PublishGroups() {
     metrics.SetBudgets(budgets.Standings());
     ledger.GetGroups([this](std::vector<GroupState> groups) { metrics.SetGroups(groups); });
+    for (const auto& account : router.accounts()) metrics.SetUpstream(account->name, gates.Of(account->name));
     group_timer->ArmAt(loop.Now() + kGroupMetricsInterval, [this] { PublishGroups(); });
   }
 
@@ -146,12 +163,9 @@ absl::StatusOr<std::unique_ptr<QuotaServer>> QuotaServer::Start(const QuotaConfi
   Impl& self = *impl;
   if (signals == Signals::kStop) self.StopOnSignals();
 
-  auto http = HttpServer::Start(self.context, config.http,
-                                {{"/healthz", [] { return HttpPage{.text = "ok\n"}; }},
-                                 {"/readyz", [&self] {
-                                    return self.stopping ? HttpPage{.status = 503, .text = "shutting down\n"}
-                                                         : HttpPage{.text = "ready\n"};
-                                  }}});
+  auto http = HttpServer::Start(
+      self.context, config.http,
+      {{"/healthz", [] { return HttpPage{.text = "ok\n"}; }}, {"/readyz", [&self] { return self.Readiness(); }}});
   if (!http.ok()) return http.status();
   self.http = *std::move(http);
   auto exposer = MetricsEndpoint::Start(config.metrics, self.metrics.registry());

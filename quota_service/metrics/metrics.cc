@@ -81,6 +81,14 @@ Metrics::Metrics(std::function<bool(const std::string&)> knows_model)
                            .Name("holdfast_budget_warnings_total")
                            .Help("Days on which a tenant reached the share of its budget that warns.")
                            .Register(*registry_)),
+      upstream_usable_(BuildGauge()
+                           .Name("holdfast_upstream_usable")
+                           .Help("0: its key is refused or has no money or quota left, and is not used.")
+                           .Register(*registry_)),
+      upstream_failing_(BuildGauge()
+                            .Name("holdfast_upstream_failing")
+                            .Help("1: it fails for all calls; they are held, and one at a time asks it.")
+                            .Register(*registry_)),
       gen_ai_tokens_(
           BuildHistogram().Name("gen_ai_client_token_usage").Help("Tokens used, per call.").Register(*registry_)),
       gen_ai_first_token_(BuildHistogram()
@@ -147,6 +155,11 @@ void Metrics::SetBudgets(const std::vector<BudgetStanding>& standings) {
 }
 
 void Metrics::OnBudgetWarning(const std::string& tenant) { budget_warnings_.Add({{"tenant", tenant}}).Increment(); }
+
+void Metrics::SetUpstream(const std::string& name, const AccountGate& gate) {
+  upstream_usable_.Add({{"upstream", name}}).Set(gate.outage() == nullptr ? 1 : 0);
+  upstream_failing_.Add({{"upstream", name}}).Set(gate.holds() ? 1 : 0);
+}
 
 void Metrics::OnAdmitted(const Envelope& envelope, Duration waited, std::optional<double> error) {
   wait_.Add(CallLabels(envelope), kWaitSeconds).Observe(ToSeconds(waited));

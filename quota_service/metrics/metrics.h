@@ -12,6 +12,7 @@
 #include <string>
 
 #include "quota_service/budget/budget_gate.h"
+#include "quota_service/call/account_gate.h"
 #include "quota_service/call/observer.h"
 #include "quota_service/ledger/ledger.h"
 
@@ -32,6 +33,8 @@ class Metrics final : public CallObserver {
   // The state of all budgets; called now and then.
   void SetBudgets(const std::vector<BudgetStanding>& standings);
   void OnBudgetWarning(const std::string& tenant);
+  // Whether an upstream can be used, and whether it holds calls; called now and then.
+  void SetUpstream(const std::string& name, const AccountGate& gate);
 
   void OnAdmitted(const Envelope& envelope, Duration waited, std::optional<double> error) override;
   void OnResponse(const Envelope& envelope, int http_status) override;
@@ -66,6 +69,8 @@ class Metrics final : public CallObserver {
   prometheus::Family<prometheus::Gauge>& budget_reserved_;
   prometheus::Family<prometheus::Gauge>& budget_waiting_;
   prometheus::Family<prometheus::Counter>& budget_warnings_;
+  prometheus::Family<prometheus::Gauge>& upstream_usable_;
+  prometheus::Family<prometheus::Gauge>& upstream_failing_;
   prometheus::Family<prometheus::Histogram>& gen_ai_tokens_;
   prometheus::Family<prometheus::Histogram>& gen_ai_first_token_;
   prometheus::Family<prometheus::Histogram>& gen_ai_duration_;

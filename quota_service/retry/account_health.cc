@@ -17,7 +17,7 @@ const Outage* AccountHealth::TryPass(BootTime now, const std::string& model, Cal
 }
 
 bool AccountHealth::Lets(Entry& entry, BootTime now, CallId call) {
-  if (entry.probe == call) return true;
+  if (!IsOut(entry) || entry.probe == call) return true;
   if (Blocks(entry, now)) return false;
   entry.probe = call;
   // A call that says nothing for so long makes room for another.
@@ -31,36 +31,34 @@ AccountHealth::Entry* AccountHealth::ModelEntry(const std::string& model) {
 }
 
 void AccountHealth::OnAccepted(const std::string& model, CallId call) {
-  if (account_ && account_->probe == call) account_.reset();
-  if (const Entry* entry = ModelEntry(model); entry != nullptr && entry->probe == call) models_.erase(model);
+  if (account_ && IsAccepted(*account_, call)) account_.reset();
+  if (const Entry* entry = ModelEntry(model); entry != nullptr && IsAccepted(*entry, call)) models_.erase(model);
 }
 
 void AccountHealth::OnFailed(BootTime now, const std::string& model, const UpstreamFailure& failure, CallId call) {
   const bool refused = failure.cls == FailureClass::kAuthentication || failure.cls == FailureClass::kQuotaExhausted;
-  if (!refused || failure.scope == FailureScope::kRequest) {
-    OnGone(call);
-    return;
+  if (refused && failure.scope == FailureScope::kAccount) {
+    if (!account_) account_.emplace();
+    Refused(now, *account_, failure, call);
+  } else if (refused && failure.scope == FailureScope::kModel) {
+    if (ModelEntry(model) == nullptr && models_.size() < kMostModels) models_[model].outage.model = model;
+    if (Entry* entry = ModelEntry(model)) Refused(now, *entry, failure, call);
   }
-  Entry* entry = nullptr;
-  if (failure.scope == FailureScope::kAccount) {
-    if (!account_) account_ = Entry{.outage = {.since = now}, .pause = options_.first, .probe = call};
-    entry = &*account_;
-  } else {
-    if (ModelEntry(model) == nullptr && models_.size() < kMostModels) {
-      models_[model] = Entry{.outage = {.model = model, .since = now}, .pause = options_.first, .probe = call};
-    }
-    entry = ModelEntry(model);
-  }
-  // Those that were under way when the first was refused are refused too; that is no news.
-  if (entry != nullptr && entry->probe == call) Begin(now, *entry, failure);
   OnGone(call);
 }
 
-void AccountHealth::Begin(BootTime now, Entry& entry, const UpstreamFailure& failure) {
+void AccountHealth::Refused(BootTime now, Entry& entry, const UpstreamFailure& failure, CallId call) {
+  // Those that were under way when it began are refused too; that is no news.
+  if (IsOut(entry) && entry.probe != call) return;
   Outage& outage = entry.outage;
   outage.cls = failure.cls;
   outage.code = failure.code;
   outage.reset.reset();
+  if (++entry.refusals < options_.refusals) return;
+  if (entry.refusals == options_.refusals) {
+    outage.since = now;
+    entry.pause = options_.first;
+  }
   Duration pause = entry.pause;
   if (failure.cls == FailureClass::kQuotaExhausted && failure.hint.retry_after) {
     // Whoever names a moment and refuses again when it has come is believed less.
@@ -85,7 +83,9 @@ void AccountHealth::OnGone(CallId call) {
 
 std::vector<const Outage*> AccountHealth::models() const {
   std::vector<const Outage*> outages;
-  for (const auto& [model, entry] : models_) outages.push_back(&entry.outage);
+  for (const auto& [model, entry] : models_) {
+    if (IsOut(entry)) outages.push_back(&entry.outage);
+  }
   return outages;
 }
 

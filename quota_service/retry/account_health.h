@@ -22,13 +22,15 @@ struct Outage {
 };
 
 // Whether the key of an upstream account is taken and has money, as its answers said: for each account, and for each
-// model of it that was refused alone. What was refused is not asked again by every call: one call asks after a pause,
-// which doubles with each refusal, so that a mended key comes back by itself.
+// model of it that was refused alone. A provider's hiccup refuses one call; a second one that is refused, with none
+// accepted in between, begins an outage. Then not every call asks: one does after a pause, which doubles with each
+// refusal, so that a mended key comes back by itself.
 class AccountHealth {
  public:
   using CallId = uint64_t;
 
   struct Options {
+    int refusals = 2;  // in a row, that begin an outage
     Duration first = std::chrono::minutes(1);
     // Also where a reset is far away: somebody may pay before.
     Duration most = std::chrono::minutes(15);
@@ -51,7 +53,7 @@ class AccountHealth {
   void OnGone(CallId call);
 
   // Of the whole account; null: usable.
-  const Outage* account() const { return account_ ? &account_->outage : nullptr; }
+  const Outage* account() const { return account_ && IsOut(*account_) ? &account_->outage : nullptr; }
   // Of models that were refused alone, by name.
   std::vector<const Outage*> models() const;
 
@@ -60,15 +62,18 @@ class AccountHealth {
   static constexpr size_t kMostModels = 100;
 
   struct Entry {
-    Outage outage;
+    Outage outage = {};
+    int refusals = 0;                  // in a row
     Duration pause = {};               // until it is asked, the next time that it refuses
     std::optional<CallId> probe = {};  // asks just now
   };
 
-  void Begin(BootTime now, Entry& entry, const UpstreamFailure& failure);
-  static bool Blocks(const Entry& entry, BootTime now) { return now < entry.outage.next_probe; }
+  bool IsOut(const Entry& entry) const { return entry.refusals >= options_.refusals; }
+  bool Blocks(const Entry& entry, BootTime now) const { return IsOut(entry) && now < entry.outage.next_probe; }
   // Once it is due, `call` is the one that asks.
-  static bool Lets(Entry& entry, BootTime now, CallId call);
+  bool Lets(Entry& entry, BootTime now, CallId call);
+  void Refused(BootTime now, Entry& entry, const UpstreamFailure& failure, CallId call);
+  bool IsAccepted(const Entry& entry, CallId call) const { return !IsOut(entry) || entry.probe == call; }
   Entry* ModelEntry(const std::string& model);
 
   Options options_;

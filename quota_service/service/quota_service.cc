@@ -1,7 +1,9 @@
 #include "quota_service/service/quota_service.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/random_id.h"
@@ -57,14 +59,22 @@ void FillLimit(const LimitGroup::Level& level, v1::LimitStatus* out) {
   out->set_source(LimitSourceName(level.source));
 }
 
+void FillHealth(const AccountGate& gate, const Loop& loop, v1::UpstreamStatus* out) {
+  const auto describe = [&](const Outage& outage) { return DescribeOutage(outage, loop.Now(), loop.WallNow()); };
+  if (gate.outage() != nullptr) out->set_unusable(describe(*gate.outage()));
+  if (gate.holds()) out->add_troubles("fails for all calls: they are held, and one at a time asks it");
+  for (const Outage* outage : gate.health().models()) out->add_troubles(describe(*outage));
+}
+
 }  // namespace
 
 QuotaServiceImpl::QuotaServiceImpl(Loop& loop, BudgetGate& budgets, Ledger& ledger, CallRegistry& registry,
-                                   const Router& router, const Authenticator& authenticator)
+                                   AccountGates& gates, const Router& router, const Authenticator& authenticator)
     : loop_(loop),
       budgets_(budgets),
       ledger_(ledger),
       registry_(registry),
+      gates_(gates),
       router_(router),
       authenticator_(authenticator) {}
 
@@ -74,6 +84,23 @@ grpc::ServerWriteReactor<v1::GenerateEvent>* QuotaServiceImpl::Generate(grpc::Ca
                                                                         const v1::GenerateRequest* request) {
   return ServerStream<v1::GenerateEvent>::Open(loop_, [this, token = BearerToken(*context), request = *request](
                                                           auto* stream) { OnGenerate(stream, token, request); });
+}
+
+const Route& QuotaServiceImpl::Usable(const std::vector<Route>& routes) const {
+  for (const Route& route : routes) {
+    if (gates_.Of(route.account->name).Refuses(route.model) == nullptr) return route;
+  }
+  return routes.front();
+}
+
+const Route& QuotaServiceImpl::RouteFor(const v1::GenerateRequest& request, const std::vector<Route>& routes) const {
+  for (int i = request.items_size() - 1; i >= 0; --i) {
+    const std::string& origin = request.items(i).reasoning().origin();
+    if (origin.empty()) continue;
+    const auto home = std::ranges::find(routes, origin, [](const Route& route) { return route.account->name; });
+    if (home != routes.end()) return *home;
+  }
+  return Usable(routes);
 }
 
 absl::StatusOr<Envelope> QuotaServiceImpl::MakeEnvelope(const std::string& token,
@@ -88,7 +115,8 @@ absl::StatusOr<Envelope> QuotaServiceImpl::MakeEnvelope(const std::string& token
   envelope.model = request.model();
   envelope.digest = RequestDigest(request);
   envelope.bytes = static_cast<int64_t>(request.SpaceUsedLong());
-  envelope.route = router_.Find(request.model()).routes.front();
+  const Router::Model model = router_.Find(request.model());
+  envelope.route = RouteFor(request, model.routes);
   envelope.output_cap = request.max_output_tokens();
   envelope.charge = GateCharge(*FindProfile(envelope.route.account->profile), CountPromptCharacters(request),
                                request.max_output_tokens());
@@ -148,7 +176,14 @@ grpc::ServerUnaryReactor* QuotaServiceImpl::GetHeadroom(grpc::CallbackServerCont
     if (!tenant.ok()) return finish(ToGrpc(tenant.status()));
     if (absl::Status status = ValidateModelName(request->model()); !status.ok()) return finish(ToGrpc(status));
     if (absl::Status status = ValidateTokens(request->tokens()); !status.ok()) return finish(ToGrpc(status));
-    const std::string group = router_.Find(request->model()).routes.front().group;
+    const Router::Model model = router_.Find(request->model());
+    const Route& route = Usable(model.routes);
+    if (const Outage* outage = gates_.Of(route.account->name).Refuses(route.model)) {
+      return finish(
+          {grpc::StatusCode::FAILED_PRECONDITION,
+           fmt::format("upstream {} {}", route.account->name, DescribeOutage(*outage, loop_.Now(), loop_.WallNow()))});
+    }
+    const std::string group = route.group;
     // As a new session of this tenant would find it: the budget first, then the queue.
     const std::optional<WaitEstimate> budget = budgets_.WouldWait(*tenant, request->tokens());
     ledger_.GetHeadroom({group, *tenant, "", request->tokens()}, [this, group, budget, tenant = *tenant, response,
@@ -182,14 +217,14 @@ grpc::ServerUnaryReactor* QuotaServiceImpl::GetModel(grpc::CallbackServerContext
     const Router::Model model = router_.Find(request->model());
     response->set_model(request->model());
     response->set_context_window(model.context_window);
-    response->set_dialect(model.routes.front().account->dialect);
-    for (const Route& route : model.routes) response->add_upstreams(route.account->name);
-    ledger_.GetHeadroom({model.routes.front().group, caller->tenant, "", 0},
-                        [response, finish](absl::StatusOr<Headroom> headroom) {
-                          if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
-                          response->set_largest_admissible_tokens(headroom->largest);
-                          finish(grpc::Status::OK);
-                        });
+    const Route& route = Usable(model.routes);
+    response->set_dialect(route.account->dialect);
+    for (const Route& each : model.routes) response->add_upstreams(each.account->name);
+    ledger_.GetHeadroom({route.group, caller->tenant, "", 0}, [response, finish](absl::StatusOr<Headroom> headroom) {
+      if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
+      response->set_largest_admissible_tokens(headroom->largest);
+      finish(grpc::Status::OK);
+    });
   });
 }
 
@@ -224,6 +259,7 @@ void QuotaServiceImpl::SendStatus(StatusStream* stream) {
     for (const auto& account : router_.accounts()) {
       v1::UpstreamStatus* upstream = status.add_upstreams();
       upstream->set_name(account->name);
+      FillHealth(gates_.Of(account->name), loop_, upstream);
       for (const GroupState& group : groups) {
         if (!group.name.starts_with(account->name + "/")) continue;
         v1::LimitGroupStatus* out = upstream->add_groups();

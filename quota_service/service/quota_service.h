@@ -19,8 +19,8 @@ namespace holdfast::quota {
 class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
  public:
   // All of them outlive the service, which outlives its gRPC server.
-  QuotaServiceImpl(Loop& loop, BudgetGate& budgets, Ledger& ledger, CallRegistry& registry, const Router& router,
-                   const Authenticator& authenticator);
+  QuotaServiceImpl(Loop& loop, BudgetGate& budgets, Ledger& ledger, CallRegistry& registry, AccountGates& gates,
+                   const Router& router, const Authenticator& authenticator);
   ~QuotaServiceImpl() override;
 
   // New calls are refused, waiting ones are left to their callers; running ones go on. On the loop.
@@ -49,12 +49,17 @@ class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
 
   void OnGenerate(ServerStream<v1::GenerateEvent>* stream, const std::string& token, v1::GenerateRequest request);
   void SendStatus(StatusStream* stream);
+  // The preferred route whose key is not refused; the preferred one where all are.
+  const Route& Usable(const std::vector<Route>& routes) const;
+  // The same, but a request whose reasoning only one account can read goes there.
+  const Route& RouteFor(const v1::GenerateRequest& request, const std::vector<Route>& routes) const;
   absl::StatusOr<Envelope> MakeEnvelope(const std::string& token, const v1::GenerateRequest& request) const;
 
   Loop& loop_;
   BudgetGate& budgets_;
   Ledger& ledger_;
   CallRegistry& registry_;
+  AccountGates& gates_;
   const Router& router_;
   const Authenticator& authenticator_;
   bool shutting_down_ = false;

@@ -144,7 +144,12 @@ json::object StatusJson(const quota::v1::WatchStatusResponse& status) {
                                     {"in_flight", group.in_flight()},
                                     {"wait_seconds", group.wait_seconds()}});
     }
-    json::object object{{"name", upstream.name()}, {"groups", std::move(groups)}, {"unusable", nullptr}};
+    json::array troubles;
+    for (const std::string& trouble : upstream.troubles()) troubles.emplace_back(trouble);
+    json::object object{{"name", upstream.name()},
+                        {"groups", std::move(groups)},
+                        {"unusable", nullptr},
+                        {"troubles", std::move(troubles)}};
     if (!upstream.unusable().empty()) object["unusable"] = upstream.unusable();
     upstreams.push_back(std::move(object));
   }
@@ -160,6 +165,7 @@ std::string StatusText(const quota::v1::WatchStatusResponse& status) {
   for (const auto& upstream : status.upstreams()) {
     text += upstream.name();
     text += upstream.unusable().empty() ? "\n" : fmt::format("  unusable: {}\n", upstream.unusable());
+    for (const std::string& trouble : upstream.troubles()) text += fmt::format("  {}\n", trouble);
     for (const auto& group : upstream.groups()) {
       text += fmt::format("  {}  {} queued, {} in flight", group.name(), group.queued(), group.in_flight());
       if (group.wait_seconds() > 0)

@@ -49,12 +49,14 @@ class CallGate : public CallTest {
   void Mend() {
     rig_.upstream.set_otherwise([this] { return Good(); });
   }
-  // One call is answered so.
+  // Two calls are answered so.
   void Answer(const Script& script) {
-    rig_.upstream.Push(script);
-    TestCall& call = Begin();
-    rig_.loop.Advance(Duration::zero());
-    ASSERT_TRUE(call.finished());
+    for (int i = 0; i < 2; ++i) {
+      rig_.upstream.Push(script);
+      TestCall& call = Begin();
+      rig_.loop.Advance(Duration::zero());
+      ASSERT_TRUE(call.finished());
+    }
     sent_ = rig_.upstream.seen().size();
   }
   // Requests since Break or Answer.
@@ -226,6 +228,15 @@ TEST_P(CallGate, ARefusedKeyIsNotAskedAgainAndNamesUpstreamAndRemedy) {
   EXPECT_EQ(sent(), 0u);
 }
 
+TEST_P(CallGate, AHiccupThatRefusesOneCallEndsNoOther) {
+  rig_.upstream.Push(Script::Answer(401, kBadKey));
+  Begin();
+  rig_.loop.Advance(Duration::zero());
+  for (int i = 0; i < 5; ++i) Begin();
+  rig_.loop.Advance(Duration::zero());
+  for (size_t i = 1; i < calls_.size(); ++i) EXPECT_TRUE(calls_[i]->completed());
+}
+
 TEST_P(CallGate, AMendedKeyComesBackWithTheFirstCallAfterTheMinute) {
   Answer(Script::Answer(401, kBadKey));
   rig_.loop.Advance(seconds(61));
@@ -256,15 +267,17 @@ TEST_P(CallGate, QuotaThatIsGoneSaysUntilWhen) {
 TEST_P(CallGate, CallsInTheQueueEndWhenTheKeyIsRefused) {
   CallRig rig({.tokens_per_minute = 0, .concurrent = 1});
   rig.upstream.set_otherwise([] { return std::move(Script().After(seconds(1)).Headers(401, {}).End()); });
-  TestCall first(rig, GetParam(), {.call_id = "first"});
-  TestCall second(rig, GetParam(), {.call_id = "second"});
-  first.Start();
-  second.Start();
-  rig.loop.Advance(milliseconds(1001));
-  EXPECT_EQ(first.failure().kind, CallFailure::Kind::kUpstreamAuth);
-  ASSERT_TRUE(second.finished());
-  EXPECT_EQ(second.failure().kind, CallFailure::Kind::kUpstreamAuth);
-  EXPECT_THAT(rig.upstream.seen(), SizeIs(1));
+  std::vector<std::unique_ptr<TestCall>> calls;
+  for (int i = 0; i < 5; ++i) {
+    calls.push_back(std::make_unique<TestCall>(rig, GetParam(), TestCall::Ask{.call_id = std::to_string(i)}));
+    calls.back()->Start();
+  }
+  rig.loop.Advance(milliseconds(2001));
+  for (const auto& call : calls) {
+    ASSERT_TRUE(call->finished());
+    EXPECT_EQ(call->failure().kind, CallFailure::Kind::kUpstreamAuth);
+  }
+  EXPECT_THAT(rig.upstream.seen(), SizeIs(2));
   EXPECT_EQ(rig.State().queued, 0u);
 }
 

@@ -101,5 +101,18 @@ TEST(StatusJson, HasBudgets) {
             R"("reset_seconds":3.725E3,"reset_at":"2023-11-15T00:00:00Z","waiting":2}])");
 }
 
+TEST(StatusText, SaysWhatIsWrongWithAnUpstream) {
+  quota::v1::WatchStatusResponse status;
+  auto* upstream = status.add_upstreams();
+  upstream->set_name("openai");
+  upstream->set_unusable("refuses the key");
+  upstream->add_troubles("fails for all calls");
+  EXPECT_EQ(StatusText(status), "openai  unusable: refuses the key\n  fails for all calls\n");
+  const auto json = StatusJson(status);
+  const auto& shown = json.at("upstreams").as_array().at(0);
+  EXPECT_EQ(shown.at("unusable").as_string(), "refuses the key");
+  EXPECT_EQ(boost::json::serialize(shown.at("troubles")), R"(["fails for all calls"])");
+}
+
 }  // namespace
 }  // namespace holdfast::cli
