@@ -2,7 +2,24 @@
 
 #include <algorithm>
 
+#include "quota_service/retry/text_scan.h"
+
 namespace holdfast::quota {
+namespace {
+
+// Everybody is shown it, so it is not to be a sentence that was meant for one caller.
+std::string WordOf(const std::string& code) {
+  constexpr size_t kLongestWord = 64;
+  const auto allowed = [](char c) { return IsAsciiLetter(c) || IsAsciiDigit(c) || c == '_' || c == '-' || c == '.'; };
+  return code.size() <= kLongestWord && std::ranges::all_of(code, allowed) ? code : std::string();
+}
+
+bool TakesTheKey(FailureClass cls) {
+  return cls == FailureClass::kInvalidRequest || cls == FailureClass::kContextOverflow ||
+         cls == FailureClass::kTooLarge || cls == FailureClass::kRateLimited;
+}
+
+}  // namespace
 
 const Outage* AccountHealth::Refuses(BootTime now, const std::string& model) const {
   if (account_ && Blocks(*account_, now)) return &account_->outage;
@@ -43,6 +60,9 @@ void AccountHealth::OnFailed(BootTime now, const std::string& model, const Upstr
   } else if (refused && failure.scope == FailureScope::kModel) {
     if (ModelEntry(model) == nullptr && models_.size() < kMostModels) models_[model].outage.model = model;
     if (Entry* entry = ModelEntry(model)) Refused(now, *entry, failure, call);
+  } else if (TakesTheKey(failure.cls) && account_ && account_->outage.cls == FailureClass::kAuthentication &&
+             IsAccepted(*account_, call)) {
+    account_.reset();
   }
   OnGone(call);
 }
@@ -52,7 +72,7 @@ void AccountHealth::Refused(BootTime now, Entry& entry, const UpstreamFailure& f
   if (IsOut(entry) && entry.probe != call) return;
   Outage& outage = entry.outage;
   outage.cls = failure.cls;
-  outage.code = failure.code;
+  outage.code = WordOf(failure.code);
   outage.reset.reset();
   if (++entry.refusals < options_.refusals) return;
   if (entry.refusals == options_.refusals) {

@@ -46,8 +46,9 @@ class AccountHealth {
 
   // The upstream takes key and model: headers of a 200.
   void OnAccepted(const std::string& model, CallId call);
-  // A failure of class kAuthentication or kQuotaExhausted; of others, and of those that concern one request, the call
-  // is only gone.
+  // A failure of class kAuthentication or kQuotaExhausted. Whoever finds something wrong with the request, or its size,
+  // has taken the key, which says nothing of money. Of other failures, and of those that concern one request alone, the
+  // call is only gone.
   void OnFailed(BootTime now, const std::string& model, const UpstreamFailure& failure, CallId call);
   // The call ended, or failed for another reason: if it was to ask, another may.
   void OnGone(CallId call);
@@ -73,6 +74,7 @@ class AccountHealth {
   // Once it is due, `call` is the one that asks.
   bool Lets(Entry& entry, BootTime now, CallId call);
   void Refused(BootTime now, Entry& entry, const UpstreamFailure& failure, CallId call);
+  // An answer to `call` ends the entry.
   bool IsAccepted(const Entry& entry, CallId call) const { return !IsOut(entry) || entry.probe == call; }
   Entry* ModelEntry(const std::string& model);
 

@@ -211,6 +211,43 @@ TEST_F(AccountHealthTest, OtherFailuresSayNothingOfTheKey) {
   }
 }
 
+TEST_F(AccountHealthTest, WhoFindsSomethingWrongWithTheRequestHasTakenTheKey) {
+  UpstreamFailure invalid;
+  invalid.cls = FailureClass::kInvalidRequest;
+  for (int i = 0; i < 5; ++i) {
+    Ask(KeyRefused());
+    Ask(invalid);
+    EXPECT_FALSE(Refused());
+  }
+  Fail(KeyRefused());
+  now_ += minutes(1);
+  Ask(invalid);
+  EXPECT_THAT(health_.account(), IsNull());
+}
+
+TEST_F(AccountHealthTest, WhichSaysNothingOfMoney) {
+  UpstreamFailure invalid;
+  invalid.cls = FailureClass::kInvalidRequest;
+  Ask(QuotaGone());
+  Ask(invalid);
+  Ask(QuotaGone());
+  EXPECT_TRUE(Refused());
+}
+
+// Providers can write anything into it, and everybody reads it.
+TEST_F(AccountHealthTest, ACodeThatIsNoWordIsNotShown) {
+  UpstreamFailure failure = KeyRefused();
+  for (const char* code : {"You sent Bearer [redacted]", "a\nb", "\xc3\xa4"}) {
+    failure.code = code;
+    Fail(failure);
+    EXPECT_EQ(health_.account()->code, "");
+    health_ = AccountHealth();
+  }
+  failure.code = std::string(65, 'x');
+  Fail(failure);
+  EXPECT_EQ(health_.account()->code, "");
+}
+
 TEST_F(AccountHealthTest, RemembersOnlySoManyModelsAsCallersMayName) {
   for (int i = 0; i < 5000; ++i) Fail(QuotaGone(std::nullopt, FailureScope::kModel), "model-" + std::to_string(i));
   EXPECT_THAT(health_.models(), SizeIs(100));
