@@ -18,6 +18,9 @@ constexpr BootTime kLast{std::chrono::hours(250 * 8766)};
 // Not before `time`.
 BootTime After(BootTime time, Duration wait) { return wait < kLast - time ? time + wait : std::max(time, kLast); }
 
+// At the end of a fixed window nothing is sent any more.
+constexpr Duration kClosing = std::chrono::milliseconds(100);
+
 Duration CeilToNanoseconds(double seconds) {
   constexpr double kMost = 9.0e9;
   return std::chrono::nanoseconds(static_cast<int64_t>(std::ceil(std::min(seconds, kMost) * 1e9 - kGrain)));
@@ -126,7 +129,15 @@ class FixedGauge final : public Gauge {
   double Level(BootTime now) const override { return limit_ - (InWindow(now) ? used_ : 0); }
   BootTime WhenFits(BootTime now, double amount) const override {
     if (amount > limit_ + kEpsilon) return BootTime::max();
-    return Level(now) + kEpsilon >= amount ? now : std::max(now, After(begin_, per_));
+    if (!InWindow(now)) return now;
+    const BootTime end = After(begin_, per_);
+    // What is sent last arrives when the next window has begun, and would be missing there.
+    const bool closing = end - now < std::min(kClosing, per_ / 20);
+    return Level(now) + kEpsilon >= amount && !closing ? now : std::max(now, end);
+  }
+  void EndWindowAt(BootTime now, BootTime end) override {
+    Roll(now);
+    begin_ = end - per_;
   }
   void Charge(BootTime now, double amount) override {
     Roll(now);

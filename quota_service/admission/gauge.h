@@ -30,6 +30,8 @@ class Gauge {
   virtual void Return(BootTime now, BootTime charged_at, double amount) = 0;
   // Level += delta, for what the mirror did not see.
   virtual void Correct(BootTime now, double delta) = 0;
+  // The provider says that the window which it is in ends then. Only fixed windows have an end.
+  virtual void EndWindowAt(BootTime, BootTime /*end*/) {}
   // What is used stays used.
   virtual void SetLimit(BootTime now, double limit) = 0;
   virtual std::unique_ptr<Gauge> Clone() const = 0;

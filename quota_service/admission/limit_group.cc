@@ -1,9 +1,12 @@
 #include "quota_service/admission/limit_group.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "common/base/duration_text.h"
 #include "quota_service/admission/simulation.h"
 
 namespace holdfast::quota {
@@ -23,10 +26,11 @@ void Scale(const ForecastRecord::Ratios& ratios, WaitEstimate& estimate) {
 
 }  // namespace
 
-LimitGroup::LimitGroup(LimitGroupOptions options) : name_(std::move(options.name)), concurrent_(options.concurrent) {
+LimitGroup::LimitGroup(LimitGroupOptions options)
+    : name_(std::move(options.name)), concurrent_(options.concurrent), settles_(options.settles) {
   for (const LimitSpec& spec : options.limits) {
-    limits_.push_back(
-        {spec.dimension, Mirror(spec.kind, static_cast<double>(spec.count), spec.per, LimitSource::kConfigured)});
+    limits_.push_back({spec.dimension, Mirror(spec.kind, static_cast<double>(spec.count), spec.per,
+                                              LimitSource::kConfigured, settles_)});
   }
 }
 
@@ -50,102 +54,180 @@ LimitGroup::Limit* LimitGroup::FindOrLearn(Dimension dimension, std::optional<in
   const bool another = best_score == 0 && window;
   if ((best != nullptr && !another) || !count || *count <= 0) return best;
   limits_.push_back({dimension, Mirror(WindowKind::kContinuous, static_cast<double>(*count),
-                                       window.value_or(std::chrono::minutes(1)), source)});
+                                       window.value_or(std::chrono::minutes(1)), source, settles_)});
   return &limits_.back();
 }
 
-double LimitGroup::Cost(int64_t tokens) const {
+double LimitGroup::Cost(const Tokens& tokens) const {
   // While nothing is known: small beside what counts later, so that it gives nobody an advantage then.
-  double cost = static_cast<double>(tokens) * 1e-6;
+  double cost = static_cast<double>(tokens.total) * 1e-6;
   for (const Limit& limit : limits_) {
     const Gauge& gauge = limit.mirror.gauge();
-    cost = std::max(cost, Amount(limit.dimension, tokens) / gauge.limit() * ToSeconds(gauge.per()));
+    cost = std::max(cost, AmountOf(limit.dimension, tokens) / gauge.limit() * ToSeconds(gauge.per()));
   }
   return cost;
 }
 
-void LimitGroup::Enqueue(BootTime now, RequestId id, int64_t tokens, const Flow& flow) {
-  returns_.Came(now, flow);
-  queue_.Push(flow, {id, tokens, Cost(tokens)});
-  largest_waiting_ = std::max(largest_waiting_, tokens);
+void LimitGroup::Enqueue(BootTime now, RequestId id, const Need& need, const Flow& flow) {
+  returns_.Came(now, flow.tenant, flow.session);
+  queue_.Push(flow, {.id = id, .need = need, .cost = Cost(need.charge), .background = flow.background, .since = now});
+  largest_waiting_ = Larger(largest_waiting_, need.charge);
 }
 
-bool LimitGroup::NeverFits(int64_t tokens) const {
-  const int64_t largest = LargestAdmissible();
-  return largest > 0 && tokens > largest;
+bool LimitGroup::NeverFits(const Tokens& charge) const {
+  return std::any_of(limits_.begin(), limits_.end(), [&](const Limit& limit) {
+    return limit.dimension != Dimension::kRequests && AmountOf(limit.dimension, charge) > limit.mirror.gauge().limit();
+  });
 }
 
-bool LimitGroup::FitsNow(BootTime now, int64_t tokens) const {
-  if (now < paused_until_) return false;
-  if (!learnt_ && !in_flight_.empty()) return false;
-  if (concurrent_ && static_cast<int64_t>(in_flight_.size()) >= *concurrent_) return false;
-  return std::all_of(limits_.begin(), limits_.end(), [&](const Limit& limit) {
-    return limit.mirror.gauge().Fits(now, Amount(limit.dimension, tokens));
+std::string LimitGroup::WhyNever(const Need& need) const {
+  for (const Limit& limit : limits_) {
+    const Gauge& gauge = limit.mirror.gauge();
+    const auto size = static_cast<int64_t>(AmountOf(limit.dimension, need.charge));
+    const auto most = static_cast<int64_t>(gauge.limit());
+    if (limit.dimension == Dimension::kRequests || size <= most) continue;
+    return fmt::format("its {} {} are more than the limit of {}, {} per {}: at most {} fit", size,
+                       limit.dimension == Dimension::kInputTokens    ? "input tokens"
+                       : limit.dimension == Dimension::kOutputTokens ? "output tokens"
+                                                                     : "tokens",
+                       name_, most, FormatDuration(gauge.per()), most);
+  }
+  return "";
+}
+
+bool LimitGroup::Closed(BootTime now) const {
+  return now < paused_until_ || (!learnt_ && !in_flight_.empty()) ||
+         (concurrent_ && static_cast<int64_t>(in_flight_.size()) >= *concurrent_);
+}
+
+bool LimitGroup::FitsNow(BootTime now, const Need& need) const {
+  return !Closed(now) && std::all_of(limits_.begin(), limits_.end(), [&](const Limit& limit) {
+    return limit.mirror.WhenFits(now, AmountOf(limit.dimension, need.charge), AmountOf(limit.dimension, need.most)) <=
+           now;
   });
 }
 
 void LimitGroup::RejectTooLarge(std::vector<RequestId>& rejected) {
   if (!NeverFits(largest_waiting_)) return;
+  largest_waiting_ = {};
   std::erase_if(again_, [&](const Waiter& waiter) {
-    if (!NeverFits(waiter.tokens)) return false;
+    if (!NeverFits(waiter.served.need.charge)) {
+      largest_waiting_ = Larger(largest_waiting_, waiter.served.need.charge);
+      return false;
+    }
     rejected.push_back(waiter.id);
     first_forecasts_.erase(waiter.id);
+    queue_.Landed(waiter.served.session, -waiter.served.cost);
     return true;
   });
   for (const FairQueue::Waiter& waiter : queue_.Waiters()) {
-    if (!NeverFits(waiter.tokens)) continue;
+    if (!NeverFits(waiter.need.charge)) {
+      largest_waiting_ = Larger(largest_waiting_, waiter.need.charge);
+      continue;
+    }
     rejected.push_back(waiter.id);
     first_forecasts_.erase(waiter.id);
     queue_.Erase(waiter.id);
   }
-  largest_waiting_ = LargestAdmissible();
 }
 
-std::optional<int64_t> LimitGroup::HeadTokens() const {
-  if (!again_.empty()) return again_.front().tokens;
-  if (const FairQueue::Waiter* head = queue_.Head()) return head->tokens;
-  return std::nullopt;
+const Need* LimitGroup::HeadNeed() const {
+  if (!again_.empty()) return &again_.front().served.need;
+  const FairQueue::Waiter* head = queue_.Head();
+  return head == nullptr ? nullptr : &head->need;
+}
+
+void LimitGroup::Grant(BootTime now, RequestId id, const Served& served, Decision& decision) {
+  for (Limit& limit : limits_) {
+    limit.mirror.Send(now, id, AmountOf(limit.dimension, served.need.charge),
+                      AmountOf(limit.dimension, served.need.most));
+  }
+  if (const auto first = first_forecasts_.find(id); first != first_forecasts_.end()) {
+    record_.Observe(first->second.wait, now - first->second.at);
+    first_forecasts_.erase(first);
+  }
+  Served& flight = in_flight_[id];
+  flight = served;
+  flight.since = now;
+  decision.granted.push_back(id);
+}
+
+void LimitGroup::GrantFromQueue(BootTime now, SessionId session, Decision& decision) {
+  const FairQueue::Waiter waiter = queue_.order().First(session);
+  queue_.Serve(session);
+  Grant(now, waiter.id,
+        {.need = waiter.need,
+         .turn = next_turn_++,
+         .since = now,
+         .session = session,
+         .cost = waiter.cost,
+         .background = waiter.background},
+        decision);
 }
 
 LimitGroup::Decision LimitGroup::Admit(BootTime now) {
   Decision decision;
   RejectTooLarge(decision.rejected);
-  for (std::optional<int64_t> tokens = HeadTokens(); tokens && FitsNow(now, *tokens); tokens = HeadTokens()) {
-    Waiter head{};
+  queue_.Age(now);
+  for (const Need* need = HeadNeed(); need != nullptr && FitsNow(now, *need); need = HeadNeed()) {
     if (again_.empty()) {
-      head = {queue_.Head()->id, *tokens, next_turn_++, queue_.FlowOfHead()};
-      queue_.Pop();
+      GrantFromQueue(now, queue_.SessionOfHead(), decision);
     } else {
-      head = again_.front();
+      const Waiter head = again_.front();
       again_.pop_front();
+      Grant(now, head.id, head.served, decision);
     }
-    for (Limit& limit : limits_) limit.mirror.Send(now, head.id, Amount(limit.dimension, head.tokens));
-    if (const auto first = first_forecasts_.extract(head.id)) {
-      record_.Observe(first.mapped().wait, now - first.mapped().at);
-    }
-    in_flight_[head.id] = {head.tokens, head.turn, now, head.flow};
-    decision.granted.push_back(head.id);
   }
   queue_.HoldHead();
+  Backfill(now, decision);
   return decision;
+}
+
+void LimitGroup::Backfill(BootTime now, Decision& decision) {
+  const Need* head = HeadNeed();
+  if (head == nullptr || queue_.size() == 0 || Closed(now)) return;
+  // What is taken now must not be missing when the head's moment comes: only what ends with its window is not.
+  for (const Limit& limit : limits_) {
+    const Mirror& mirror = limit.mirror;
+    const bool ends = mirror.kind() == WindowKind::kFixed;
+    const double charge = AmountOf(limit.dimension, head->charge);
+    if (!ends && mirror.WhenFits(now, 2 * charge, 2 * charge) > now) return;
+  }
+  constexpr int kMostTried = 64;
+  FairOrder order = queue_.order();
+  for (int tried = 0; tried < kMostTried && order.size() > 0; ++tried) {
+    const SessionId session = order.Head();
+    const FairQueue::Waiter waiter = order.First(session);
+    order.Serve(session);
+    // Of a session that has one before it in the queue, only the first may go.
+    if (queue_.order().First(session).id == waiter.id && FitsNow(now, waiter.need)) {
+      GrantFromQueue(now, session, decision);
+    }
+  }
 }
 
 std::optional<BootTime> LimitGroup::NextAdmission(BootTime now) const {
   if (NeverFits(largest_waiting_) && queued() > 0) return now;
-  const std::optional<int64_t> tokens = HeadTokens();
-  if (!tokens) return std::nullopt;
-  if (!learnt_ && !in_flight_.empty()) return std::nullopt;
-  if (concurrent_ && static_cast<int64_t>(in_flight_.size()) >= *concurrent_) return std::nullopt;
+  const Need* need = HeadNeed();
+  if (need == nullptr) return std::nullopt;
   BootTime when = std::max(now, paused_until_);
+  if (Closed(when)) return std::nullopt;
   for (const Limit& limit : limits_) {
-    when = std::max(when, limit.mirror.gauge().WhenFits(now, Amount(limit.dimension, *tokens)));
+    when = std::max(when, limit.mirror.WhenFits(now, AmountOf(limit.dimension, need->charge),
+                                                AmountOf(limit.dimension, need->most)));
   }
+  if (when == BootTime::max()) return std::nullopt;
   return when;
 }
 
 bool LimitGroup::Leave(RequestId id) {
   first_forecasts_.erase(id);
-  return queue_.Erase(id) || std::erase_if(again_, [&](const Waiter& waiter) { return waiter.id == id; }) > 0;
+  if (queue_.Erase(id)) return true;
+  const auto found = std::find_if(again_.begin(), again_.end(), [&](const Waiter& waiter) { return waiter.id == id; });
+  if (found == again_.end()) return false;
+  queue_.Landed(found->served.session, -found->served.cost);
+  again_.erase(found);
+  return true;
 }
 
 void LimitGroup::LearnLimit(BootTime now, RequestId id, Dimension dimension, const DimensionHeaders& headers) {
@@ -154,7 +236,9 @@ void LimitGroup::LearnLimit(BootTime now, RequestId id, Dimension dimension, con
   if (limit == nullptr) return;
   if (limits_.size() > known) {
     // What went before this limit was known is charged by the level that the headers tell.
-    for (const auto& [other, flight] : in_flight_) limit->mirror.Send(now, other, Amount(dimension, flight.tokens));
+    for (const auto& [other, flight] : in_flight_) {
+      limit->mirror.Send(now, other, AmountOf(dimension, flight.need.charge), AmountOf(dimension, flight.need.most));
+    }
   }
   limit->mirror.OnHeaders(now, id, headers);
 }
@@ -162,33 +246,38 @@ void LimitGroup::LearnLimit(BootTime now, RequestId id, Dimension dimension, con
 void LimitGroup::OnHeaders(BootTime now, RequestId id, const RateLimitHeaders& headers) {
   if (!in_flight_.contains(id)) return;
   LearnLimit(now, id, Dimension::kTokens, headers.tokens);
+  LearnLimit(now, id, Dimension::kInputTokens, headers.input_tokens);
+  LearnLimit(now, id, Dimension::kOutputTokens, headers.output_tokens);
   LearnLimit(now, id, Dimension::kRequests, headers.requests);
   learnt_ = true;
 }
 
-std::optional<LimitGroup::Waiter> LimitGroup::Land(BootTime now, RequestId id, bool took_nothing) {
+std::optional<LimitGroup::Served> LimitGroup::Land(BootTime now, RequestId id, Settlement settlement,
+                                                   const std::optional<Tokens>& actual) {
   const auto found = in_flight_.find(id);
   if (found == in_flight_.end()) return std::nullopt;
-  const InFlight flight = found->second;
+  const Served served = found->second;
   in_flight_.erase(found);
+  const bool took_nothing = settlement == Settlement::kNotSent;
   for (Limit& limit : limits_) {
     if (took_nothing) {
       limit.mirror.Return(now, id);
     } else {
-      limit.mirror.Forget(id);
+      const bool counts = actual && limit.dimension != Dimension::kRequests;
+      limit.mirror.Settle(now, id, counts ? std::optional(AmountOf(limit.dimension, *actual)) : std::nullopt);
     }
   }
   constexpr double kGain = 0.2;
   const double seconds = ToSeconds(mean_duration_);
-  if (!took_nothing) mean_duration_ = FromSeconds(seconds + kGain * (ToSeconds(now - flight.since) - seconds));
-  return Waiter{id, flight.tokens, flight.turn, flight.flow};
+  if (!took_nothing) mean_duration_ = FromSeconds(seconds + kGain * (ToSeconds(now - served.since) - seconds));
+  return served;
 }
 
-void LimitGroup::WaitAgain(const Waiter& waiter) {
+void LimitGroup::WaitAgain(RequestId id, const Served& served) {
   const auto later =
-      std::find_if(again_.begin(), again_.end(), [&](const Waiter& other) { return other.turn > waiter.turn; });
-  again_.insert(later, waiter);
-  largest_waiting_ = std::max(largest_waiting_, waiter.tokens);
+      std::find_if(again_.begin(), again_.end(), [&](const Waiter& other) { return other.served.turn > served.turn; });
+  again_.insert(later, Waiter{id, served});
+  largest_waiting_ = Larger(largest_waiting_, served.need.charge);
 }
 
 void LimitGroup::Pause(BootTime now, Duration wait) { paused_until_ = std::max(paused_until_, now + wait); }
@@ -200,7 +289,7 @@ void LimitGroup::LearnConcurrency(int64_t limit) {
   concurrent_source_ = LimitSource::kRefusal;
 }
 
-void LimitGroup::Believe(BootTime now, const ServerHint& hint, int64_t tokens) {
+void LimitGroup::Believe(BootTime now, const ServerHint& hint, const Tokens& charge) {
   if (!hint.dimension) return;
   if (*hint.dimension == Dimension::kConcurrency) {
     if (hint.limit) LearnConcurrency(*hint.limit);
@@ -215,77 +304,100 @@ void LimitGroup::Believe(BootTime now, const ServerHint& hint, int64_t tokens) {
   Limit* limit = FindOrLearn(*hint.dimension, hint.limit, window, LimitSource::kRefusal);
   if (limit == nullptr) return;
   limit->mirror.OnRefusal(now, hint.limit, hint.used);
-  if (hint.retry_after) limit->mirror.CapSoThat(now, Amount(*hint.dimension, tokens), *hint.retry_after);
+  if (hint.retry_after) limit->mirror.CapSoThat(now, AmountOf(*hint.dimension, charge), *hint.retry_after);
 }
 
 void LimitGroup::Refuse(BootTime now, RequestId id, const ServerHint& hint) {
   for (Limit& limit : limits_) limit.mirror.Refused(now, id);
-  std::optional<Waiter> waiter = Land(now, id, /*took_nothing=*/true);
-  if (!waiter) return;
+  std::optional<Served> served = Land(now, id, Settlement::kNotSent, std::nullopt);
+  if (!served) return;
   learnt_ = true;
-  // The gate has said what it charges for this one.
-  if (hint.dimension == Dimension::kTokens && hint.requested && *hint.requested > 0) waiter->tokens = *hint.requested;
-  Believe(now, hint, waiter->tokens);
+  Tokens& charge = served->need.charge;
+  if (hint.requested && *hint.requested > 0) {
+    // The gate has said what it charges for this one.
+    if (hint.dimension == Dimension::kTokens) charge.total = *hint.requested;
+    if (hint.dimension == Dimension::kInputTokens) charge.input = *hint.requested;
+    if (hint.dimension == Dimension::kOutputTokens) charge.output = *hint.requested;
+    served->need.most = Larger(served->need.most, charge);
+  }
+  Believe(now, hint, charge);
   if (hint.retry_after) Pause(now, *hint.retry_after);
   const bool says_when = hint.used || (hint.retry_after && *hint.retry_after > Duration::zero());
-  if (says_when && !FitsNow(now, waiter->tokens)) {
+  if (says_when && !FitsNow(now, served->need)) {
     blind_pauses_ = 0;
   } else if (now >= paused_until_) {
     // Refusals of what was sent before a pause began are part of what it is for.
     Pause(now, std::min(kMostBlindPause, kFirstBlindPause * (1 << std::min(blind_pauses_, kMostDoublings))));
     ++blind_pauses_;
   }
-  WaitAgain(*waiter);
+  WaitAgain(id, *served);
 }
 
 void LimitGroup::Requeue(BootTime now, RequestId id, Settlement settlement) {
-  if (const auto waiter = Land(now, id, settlement == Settlement::kNotSent)) WaitAgain(*waiter);
+  if (const auto served = Land(now, id, settlement, std::nullopt)) WaitAgain(id, *served);
 }
 
-void LimitGroup::Settle(BootTime now, RequestId id, Settlement settlement) {
-  const auto ended = Land(now, id, settlement == Settlement::kNotSent);
-  if (!ended || settlement != Settlement::kCharged) return;
-  blind_pauses_ = 0;
-  returns_.Ended(now, ended->flow);
+void LimitGroup::Settle(BootTime now, RequestId id, Settlement settlement, const std::optional<Tokens>& actual) {
+  const auto ended = Land(now, id, settlement, actual);
+  if (!ended) return;
+  double difference = 0;
+  if (settlement == Settlement::kNotSent) {
+    difference = -ended->cost;
+  } else {
+    blind_pauses_ = 0;
+    returns_.Ended(now, queue_.TenantName(ended->session), queue_.SessionName(ended->session));
+    if (settles_ && actual) difference = Cost(*actual) - ended->cost;
+  }
+  queue_.Landed(ended->session, difference);
 }
 
 // Sessions come back: those under way now, and each that has had its turn in the forecast. One that comes back with
 // probability p counts as one that comes back for sure with p of its tokens. `told` says whether to go on.
 template <typename Told>
-void LimitGroup::PlayForward(BootTime now, FairQueue queue, Told told) const {
+void LimitGroup::PlayForward(BootTime now, FairOrder order, Told told) const {
   constexpr RequestId kExpected = 0;
   // Those who are not there yet are a guess; a bound keeps it cheap.
-  const size_t most_expected = std::min<size_t>(20 * (queue.size() + in_flight_.size()), 2000);
+  const size_t most_expected = std::min<size_t>(20 * (order.size() + in_flight_.size()), 2000);
   size_t expected = 0;
-  const auto expect = [&](const Flow& flow, double tokens) {
-    const auto returning = static_cast<int64_t>(tokens * returns_.rate());
-    if (returning <= 0 || expected >= most_expected) return;
-    ++expected;
-    queue.Push(flow, {kExpected, returning, Cost(returning)});
-  };
   Simulation simulation(*this, now);
+  const auto expect = [&](SessionId session, const Tokens& tokens, double share, bool background) {
+    const auto part = [&](int64_t of) { return static_cast<int64_t>(static_cast<double>(of) * share); };
+    const Tokens returning{part(tokens.total), part(tokens.input), part(tokens.output)};
+    if (returning == Tokens{} || expected >= most_expected) return;
+    ++expected;
+    order.Push(session, {.id = kExpected,
+                         .need = Need(returning, returning),
+                         .cost = Cost(returning),
+                         .background = background,
+                         .since = simulation.time()});
+  };
   for (const Waiter& waiter : again_) {
-    if (!told(waiter.id, simulation.Next(waiter.tokens))) return;
+    if (!told(waiter.id, simulation.Next(waiter.served.need))) return;
   }
-  for (const auto& [id, flight] : in_flight_) expect(flight.flow, static_cast<double>(flight.tokens));
-  while (const FairQueue::Waiter* head = queue.Head()) {
-    const FairQueue::Waiter waiter = *head;
-    const Flow flow = queue.FlowOfHead();
-    queue.Pop();
+  for (const auto& [id, flight] : in_flight_) {
+    expect(flight.session, flight.need.charge, returns_.rate(), flight.background);
+  }
+  while (order.size() > 0) {
+    order.Age(simulation.time());
+    const SessionId session = order.Head();
+    const FairQueue::Waiter waiter = order.First(session);
+    order.Serve(session);
+    order.Landed(session, 0);
     if (waiter.id == kExpected) {
-      simulation.Expect(waiter.tokens);
-    } else if (!told(waiter.id, simulation.Next(waiter.tokens))) {
+      simulation.Expect(waiter.need);
+    } else if (!told(waiter.id, simulation.Next(waiter.need))) {
       return;
     }
-    expect(flow, static_cast<double>(waiter.tokens) / (waiter.id == kExpected ? returns_.rate() : 1));
+    expect(session, waiter.need.charge, waiter.id == kExpected ? 1 : returns_.rate(), waiter.background);
   }
 }
 
 std::vector<std::pair<LimitGroup::RequestId, WaitEstimate>> LimitGroup::Forecast(BootTime now) {
   std::vector<std::pair<RequestId, WaitEstimate>> estimates;
   estimates.reserve(queued());
+  if (queued() == 0) return estimates;
   const ForecastRecord::Ratios ratios = record_.ratios();
-  PlayForward(now, queue_, [&](RequestId id, const WaitEstimate& estimate) {
+  PlayForward(now, queue_.order(), [&](RequestId id, const WaitEstimate& estimate) {
     first_forecasts_.try_emplace(id, FirstForecast{now, estimate.wait});
     estimates.emplace_back(id, estimate);
     Scale(ratios, estimates.back().second);
@@ -294,13 +406,14 @@ std::vector<std::pair<LimitGroup::RequestId, WaitEstimate>> LimitGroup::Forecast
   return estimates;
 }
 
-std::optional<WaitEstimate> LimitGroup::WouldWait(BootTime now, int64_t tokens, const Flow& flow) const {
-  if (NeverFits(tokens)) return std::nullopt;
+std::optional<WaitEstimate> LimitGroup::WouldWait(BootTime now, const Need& need, const Flow& flow) const {
+  if (NeverFits(need.charge)) return std::nullopt;
   constexpr RequestId kProbe = std::numeric_limits<RequestId>::max();
-  FairQueue queue = queue_;
-  queue.Push(flow, {kProbe, tokens, Cost(tokens)});
+  FairOrder order = queue_.order();
+  queue_.PushTo(order, flow,
+                {.id = kProbe, .need = need, .cost = Cost(need.charge), .background = flow.background, .since = now});
   WaitEstimate result;
-  PlayForward(now, std::move(queue), [&](RequestId id, const WaitEstimate& estimate) {
+  PlayForward(now, std::move(order), [&](RequestId id, const WaitEstimate& estimate) {
     result = estimate;
     return id != kProbe;
   });
@@ -311,7 +424,7 @@ std::optional<WaitEstimate> LimitGroup::WouldWait(BootTime now, int64_t tokens, 
 int64_t LimitGroup::LargestAdmissible() const {
   int64_t largest = 0;
   for (const Limit& limit : limits_) {
-    if (limit.dimension != Dimension::kTokens) continue;
+    if (limit.dimension != Dimension::kTokens && limit.dimension != Dimension::kInputTokens) continue;
     const auto size = static_cast<int64_t>(limit.mirror.gauge().limit());
     largest = largest == 0 ? size : std::min(largest, size);
   }
@@ -323,7 +436,8 @@ std::vector<LimitGroup::Level> LimitGroup::Levels(BootTime now) const {
   for (const Limit& limit : limits_) {
     const Gauge& gauge = limit.mirror.gauge();
     levels.push_back({limit.dimension, static_cast<int64_t>(gauge.limit()), gauge.per(),
-                      static_cast<int64_t>(std::floor(gauge.Level(now))), limit.mirror.source()});
+                      static_cast<int64_t>(std::floor(gauge.Level(now))), limit.mirror.source(),
+                      static_cast<int64_t>(std::min(limit.mirror.Margin(now), gauge.limit()))});
   }
   if (concurrent_) {
     levels.push_back({Dimension::kConcurrency, *concurrent_, Duration::zero(),

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
 #include "common/base/clock.h"
 #include "quota_service/admission/fair_queue.h"
 #include "quota_service/admission/forecast_record.h"
@@ -29,6 +31,8 @@ struct LimitGroupOptions {
   std::string name;  // "<upstream>/<model family>"
   std::vector<LimitSpec> limits;
   std::optional<int64_t> concurrent;
+  // The gates of token limits take a charge on arrival, and what was really used in the end.
+  bool settles = false;
 };
 
 // What stands between a waiter and its turn, and for how long.
@@ -57,8 +61,9 @@ enum class Settlement {
 //
 // A request is a waiter, then in flight, then gone. Turns go by FairQueue, in units of the limit that a request takes
 // the largest share of. Nobody passes the head once it waits for room: tokens gather while a large one waits, so
-// nothing is lost. Until the first answer has come, one request goes ahead alone: its headers tell the limits and their
-// levels.
+// nothing is lost. In windows that end, what is left is lost with them: there, those who still fit go before a head
+// that must wait for the next one. Until the first answer has come, one request goes ahead alone: its headers tell the
+// limits and their levels.
 class LimitGroup {
  public:
   using RequestId = uint64_t;
@@ -67,7 +72,7 @@ class LimitGroup {
 
   const std::string& name() const { return name_; }
 
-  void Enqueue(BootTime now, RequestId id, int64_t tokens, const Flow& flow = {});
+  void Enqueue(BootTime now, RequestId id, const Need& need, const Flow& flow = {});
 
   struct Decision {
     std::vector<RequestId> granted;   // in flight from now on
@@ -86,15 +91,18 @@ class LimitGroup {
   void Refuse(BootTime now, RequestId id, const ServerHint& hint);
   // A request in flight failed for another reason and wants another turn: it waits again, before all who came later.
   void Requeue(BootTime now, RequestId id, Settlement settlement);
-  void Settle(BootTime now, RequestId id, Settlement settlement);
+  // `actual`: the tokens that it took in the end, where that is known.
+  void Settle(BootTime now, RequestId id, Settlement settlement, const std::optional<Tokens>& actual = std::nullopt);
 
   // Every waiter in order of the queue, one pass. The first of each waiter is remembered, to learn from.
   std::vector<std::pair<RequestId, WaitEstimate>> Forecast(BootTime now);
-  // As a new request of `tokens` would be told now; reason kNone: it would run at once. Empty: never, it is larger than
-  // a limit.
-  std::optional<WaitEstimate> WouldWait(BootTime now, int64_t tokens, const Flow& flow = {}) const;
-  // 0: unknown.
+  // As such a new request would be told now; reason kNone: it would run at once. Empty: never, it is larger than a
+  // limit.
+  std::optional<WaitEstimate> WouldWait(BootTime now, const Need& need, const Flow& flow = {}) const;
+  // The largest charge that fits the limits on tokens. 0: unknown.
   int64_t LargestAdmissible() const;
+  // Which limit such a request is larger than, in words; empty: none.
+  std::string WhyNever(const Need& need) const;
   bool limits_known() const { return learnt_; }
 
   struct Level {
@@ -103,6 +111,7 @@ class LimitGroup {
     Duration per;  // zero for concurrency
     int64_t remaining;
     LimitSource source;
+    int64_t margin = 0;  // of `remaining`, kept free for others who use the same key
   };
   std::vector<Level> Levels(BootTime now) const;
   size_t queued() const { return queue_.size() + again_.size(); }
@@ -110,52 +119,57 @@ class LimitGroup {
   bool Contains(RequestId id) const;
 
  private:
-  struct Waiter {
-    RequestId id;
-    int64_t tokens;
-    uint64_t turn;  // in the order of the first admissions
-    Flow flow;
-  };
+  using SessionId = FairQueue::SessionId;
   struct Limit {
     Dimension dimension;
     Mirror mirror;
   };
-  struct InFlight {
-    int64_t tokens;
-    uint64_t turn;
-    BootTime since;
-    Flow flow;
+  // Somebody who has had a turn.
+  struct Served {
+    Need need;
+    uint64_t turn = 0;  // in the order of the first admissions
+    BootTime since{};   // of the latest turn
+    SessionId session = 0;
+    double cost = 0;  // that its flow was charged for it
+    bool background = false;
+  };
+  struct Waiter {
+    RequestId id;
+    Served served;
   };
   // The queue played forward.
   class Simulation;
   template <typename Told>
-  void PlayForward(BootTime now, FairQueue queue, Told told) const;
+  void PlayForward(BootTime now, FairOrder order, Told told) const;
 
-  static double Amount(Dimension dimension, int64_t tokens) {
-    return dimension == Dimension::kRequests ? 1.0 : static_cast<double>(tokens);
-  }
   // The limit that the provider speaks of; a new one, full, where `window` shows that it is none of ours.
   Limit* FindOrLearn(Dimension dimension, std::optional<int64_t> count, std::optional<Duration> window,
                      LimitSource source);
-  bool NeverFits(int64_t tokens) const;
+  bool NeverFits(const Tokens& charge) const;
   void RejectTooLarge(std::vector<RequestId>& rejected);
   // The seconds in which the limit refills that it takes most of, so that shares are of what is scarce.
-  double Cost(int64_t tokens) const;
-  // Tokens of who is next. Empty: nobody waits.
-  std::optional<int64_t> HeadTokens() const;
-  bool FitsNow(BootTime now, int64_t tokens) const;
+  double Cost(const Tokens& tokens) const;
+  // Of who is next. Null: nobody waits.
+  const Need* HeadNeed() const;
+  // Paused, learning, or as many under way as may be.
+  bool Closed(BootTime now) const;
+  bool FitsNow(BootTime now, const Need& need) const;
+  void Grant(BootTime now, RequestId id, const Served& served, Decision& decision);
+  void GrantFromQueue(BootTime now, SessionId session, Decision& decision);
+  void Backfill(BootTime now, Decision& decision);
   void LearnLimit(BootTime now, RequestId id, Dimension dimension, const DimensionHeaders& headers);
-  void Believe(BootTime now, const ServerHint& hint, int64_t tokens);
+  void Believe(BootTime now, const ServerHint& hint, const Tokens& charge);
   void LearnConcurrency(int64_t limit);
   void Pause(BootTime now, Duration wait);
-  // Out of in_flight_, its amounts returned where it took none; as the waiter that it was.
-  std::optional<Waiter> Land(BootTime now, RequestId id, bool took_nothing);
-  void WaitAgain(const Waiter& waiter);
+  // Out of in_flight_, its amounts returned where it took none.
+  std::optional<Served> Land(BootTime now, RequestId id, Settlement settlement, const std::optional<Tokens>& actual);
+  void WaitAgain(RequestId id, const Served& served);
 
   std::string name_;
   std::vector<Limit> limits_;
   std::optional<int64_t> concurrent_;
   LimitSource concurrent_source_ = LimitSource::kConfigured;
+  bool settles_;
   FairQueue queue_;
   Returns returns_;
   ForecastRecord record_;
@@ -163,11 +177,11 @@ class LimitGroup {
     BootTime at;
     Duration wait;
   };
-  std::map<RequestId, FirstForecast> first_forecasts_;  // of who waits
-  std::deque<Waiter> again_;                            // had their turn already, and go before the queue; by turn
+  absl::flat_hash_map<RequestId, FirstForecast> first_forecasts_;  // of who waits
+  std::deque<Waiter> again_;                                       // go before the queue; by turn
   uint64_t next_turn_ = 0;
-  int64_t largest_waiting_ = 0;  // no waiter has more tokens
-  std::map<RequestId, InFlight> in_flight_;
+  Tokens largest_waiting_;  // no waiter's charge is larger in any kind
+  absl::btree_map<RequestId, Served> in_flight_;
   bool learnt_ = false;
   BootTime paused_until_{};
   int blind_pauses_ = 0;                               // in a row

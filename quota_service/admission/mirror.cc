@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <limits>
 
@@ -10,6 +11,9 @@ namespace {
 
 constexpr int kRaisesBeforeBelieved = 3;
 constexpr double kRaiseGain = 0.5;
+// Of the limit: what is kept for a request beyond its charge, and what one may take in all where its charge is less.
+constexpr double kMostReserve = 0.05;
+constexpr double kMostRoom = 0.97;
 
 }  // namespace
 
@@ -25,55 +29,143 @@ const char* LimitSourceName(LimitSource source) {
   return "";
 }
 
-Mirror::Mirror(WindowKind kind, double limit, Duration per, LimitSource source)
-    : kind_(kind), gauge_(MakeGauge(kind, limit, per)), source_(source) {}
+Mirror::Mirror(WindowKind kind, double limit, Duration per, LimitSource source, bool settles)
+    : kind_(kind), gauge_(MakeGauge(kind, limit, per)), source_(source), settles_(settles) {}
 
-void Mirror::Send(BootTime now, RequestId id, double amount) {
+Mirror::Sent* Mirror::Find(RequestId id) {
+  const auto found = std::find_if(sent_.begin(), sent_.end(), [id](const Sent& sent) { return sent.id == id; });
+  return found == sent_.end() ? nullptr : &*found;
+}
+
+void Mirror::Erase(Sent* sent) {
+  reserved_ -= sent->reserved;
+  *sent = sent_.back();
+  sent_.pop_back();
+  if (sent_.empty()) reserved_ = 0;
+}
+
+double Mirror::Room(double charge, double most) const {
+  if (!settles_) return charge;
+  // The estimate may be far off; a part of the limit bounds what it can keep idle. (docs/admission.md)
+  const double limit = gauge_->limit();
+  const double wanted = std::max(charge, std::min(most, charge + kMostReserve * limit));
+  return std::min(wanted, std::max(charge, kMostRoom * limit));
+}
+
+double Mirror::Margin(BootTime when) const {
+  if (!last_reading_) return 0;
+  // In a whole window everything comes back.
+  return foreign_.Margin(std::min<Duration>(when - *last_reading_, gauge_->per()));
+}
+
+BootTime Mirror::WhenFits(BootTime now, double charge, double most) const {
+  const double limit = gauge_->limit();
+  const double room = Room(charge, most) + reserved_;
+  const auto fits = [&](BootTime when) {
+    return gauge_->WhenFits(now, room + std::clamp(Margin(when), 0.0, std::max(0.0, limit - room)));
+  };
+  BootTime when = fits(now);
+  if (when <= now || when == BootTime::max() || foreign_.rate() <= 0) return when;
+  // The margin grows while nothing is read. A moment that is a little early is only asked about again.
+  constexpr int kMostSteps = 8;
+  constexpr Duration kExactly = std::chrono::milliseconds(1);
+  for (int step = 0; step < kMostSteps; ++step) {
+    const BootTime later = fits(when);
+    if (later <= when + kExactly) break;
+    when = later;
+  }
+  return when;
+}
+
+void Mirror::Send(BootTime now, RequestId id, double charge, double most) {
   double unconfirmed = 0;
   const double used = gauge_->limit() - gauge_->Level(now);
-  for (auto& [other, sent] : sent_) {
+  for (Sent& sent : sent_) {
     unconfirmed += sent.confirmed ? 0 : sent.amount;
     sent.least_used = std::min(sent.least_used, used);
   }
-  gauge_->Charge(now, amount);
-  charged_ += amount;
-  sent_[id] = {now, amount, charged_, unconfirmed, std::numeric_limits<double>::infinity(), false, std::nullopt};
+  const double reserved = Room(charge, most) - charge;
+  gauge_->Charge(now, charge);
+  charged_ += charge;
+  reserved_ += reserved;
+  std::optional<Duration> unread;
+  if (last_reading_) unread = std::min<Duration>(now - *last_reading_, gauge_->per());
+  sent_.push_back({.id = id,
+                   .at = now,
+                   .amount = charge,
+                   .reserved = reserved,
+                   .charged_by_then = charged_,
+                   .unconfirmed_before = unconfirmed,
+                   .least_used = std::numeric_limits<double>::infinity(),
+                   .expected = gauge_->Level(now),
+                   .unread = unread,
+                   .seen = std::nullopt,
+                   .confirmed = false,
+                   .remaining = std::nullopt});
 }
 
 void Mirror::Return(BootTime now, RequestId id) {
-  const auto found = sent_.find(id);
-  if (found == sent_.end()) return;
-  const Sent returned = found->second;
-  for (auto& [other, sent] : sent_) {
-    if (sent.charged_by_then > returned.charged_by_then) sent.charged_by_then -= returned.amount;
+  Sent* found = Find(id);
+  if (found == nullptr) return;
+  const Sent returned = *found;
+  Erase(found);
+  for (Sent& sent : sent_) {
+    if (sent.charged_by_then > returned.charged_by_then) {
+      sent.charged_by_then -= returned.amount;
+      sent.expected += returned.amount;
+    }
     sent.least_used -= returned.amount;
   }
   charged_ -= returned.amount;
   gauge_->Return(now, returned.at, std::clamp(returned.least_used, 0.0, returned.amount));
-  sent_.erase(found);
 }
 
 void Mirror::Refused(BootTime now, RequestId id) {
-  const auto found = sent_.find(id);
-  if (found == sent_.end()) return;
-  const std::optional<double> remaining = found->second.remaining;
+  refused_.reset();
+  const Sent* found = Find(id);
+  if (found == nullptr) return;
+  refused_ = *found;
   Return(now, id);
+  refused_->charged_by_then -= refused_->amount;
   // Headers of a refusal were compared with a level that it was part of.
   raises_in_a_row_ = 0;
-  if (remaining) LowerTo(now, *remaining);
+  if (!refused_->remaining) return;
+  LearnForeign(*refused_, *refused_->remaining - refused_->amount);
+  LowerTo(now, *refused_->remaining);
 }
 
-void Mirror::Forget(RequestId id) { sent_.erase(id); }
+void Mirror::Settle(BootTime now, RequestId id, std::optional<double> actual) {
+  Sent* found = Find(id);
+  if (found == nullptr) return;
+  const Sent ended = *found;
+  Erase(found);
+  if (!settles_ || !actual || *actual < 0) return;
+  const double back = ended.amount - *actual;
+  if (back >= 0) {
+    gauge_->Return(now, ended.at, back);
+  } else {
+    gauge_->Charge(now, -back);
+  }
+  charged_ -= back;
+  for (Sent& sent : sent_) {
+    sent.charged_by_then -= back;
+    // Whether its headers have this already cannot be told: what is less than both is missing.
+    if (back < 0) sent.expected += back;
+  }
+}
 
 void Mirror::SetLimit(BootTime now, int64_t limit, LimitSource source) {
-  if (limit <= 0 || static_cast<double>(limit) == gauge_->limit()) return;
-  gauge_->SetLimit(now, static_cast<double>(limit));
+  const auto size = static_cast<double>(limit);
+  if (limit <= 0 || size == gauge_->limit()) return;
+  for (Sent& sent : sent_) sent.expected += std::min(0.0, size - gauge_->limit());
+  gauge_->SetLimit(now, size);
   source_ = source;
   raises_in_a_row_ = 0;
 }
 
 void Mirror::Correct(BootTime now, double delta) {
   gauge_->Correct(now, delta);
+  for (Sent& sent : sent_) sent.expected += delta;
   raises_in_a_row_ = 0;
 }
 
@@ -83,16 +175,35 @@ void Mirror::LowerTo(BootTime now, double level) {
   if (const double delta = least - gauge_->Level(now); delta < 0) Correct(now, delta);
 }
 
+void Mirror::LearnForeign(Sent& sent, double left) {
+  if (!sent.unread) return;
+  // Counts in headers are cut to whole units, twice.
+  constexpr double kNoise = 2;
+  const double sent_meanwhile = std::max(0.0, charged_ - sent.charged_by_then);
+  const double missing = sent.expected - sent_meanwhile - left;
+  const double amount = missing > kNoise ? std::min(missing, gauge_->limit()) : 0;
+  if (sent.seen) {
+    foreign_.Amend(*sent.seen, amount);
+  } else {
+    sent.seen = foreign_.Observe(*sent.unread, amount);
+  }
+}
+
 void Mirror::OnHeaders(BootTime now, RequestId id, const DimensionHeaders& headers) {
-  const auto found = sent_.find(id);
-  if (found == sent_.end() || found->second.confirmed) return;
+  const Sent* known = Find(id);
+  if (known == nullptr || known->confirmed) return;
   if (headers.limit) SetLimit(now, *headers.limit, LimitSource::kHeaders);
-  Sent& sent = found->second;
+  Sent& sent = *Find(id);
   sent.confirmed = true;
   if (!headers.remaining || *headers.remaining < 0) return;
   const auto remaining = static_cast<double>(*headers.remaining);
   if (remaining > gauge_->limit()) return;
   sent.remaining = remaining;
+  if (kind_ == WindowKind::kFixed && headers.reset && remaining < gauge_->limit()) {
+    gauge_->EndWindowAt(now, now + std::min(*headers.reset, gauge_->per()));
+  }
+  LearnForeign(sent, remaining);
+  last_reading_ = now;
 
   const double difference = remaining - gauge_->Level(now);
   const double sent_meanwhile = charged_ - sent.charged_by_then;
@@ -108,7 +219,12 @@ void Mirror::OnHeaders(BootTime now, RequestId id, const DimensionHeaders& heade
 
 void Mirror::OnRefusal(BootTime now, std::optional<int64_t> limit, std::optional<int64_t> used) {
   if (limit) SetLimit(now, *limit, LimitSource::kRefusal);
-  if (used && *used >= 0) LowerTo(now, gauge_->limit() - static_cast<double>(*used));
+  if (!used || *used < 0) return;
+  const double left = gauge_->limit() - static_cast<double>(*used);
+  if (refused_) LearnForeign(*refused_, left - refused_->amount);
+  refused_.reset();
+  last_reading_ = now;
+  LowerTo(now, left);
 }
 
 void Mirror::CapSoThat(BootTime now, double amount, Duration wait) {

@@ -1,11 +1,12 @@
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/clock.h"
+#include "quota_service/admission/foreign_use.h"
 #include "quota_service/admission/gauge.h"
 #include "quota_service/retry/rate_limit_headers.h"
 
@@ -25,24 +26,37 @@ const char* LimitSourceName(LimitSource source);
 //   remaining > level three times in a row, by more than what was sent meanwhile and what was still under way at the
 //   sending: half of the least difference is given back
 //
-// Corrections are made to the level as it is, so that nothing is corrected twice.
+// Corrections are made to the level as it is, so that nothing is corrected twice. What others use is learnt from the
+// same answers, and room is left for it (ForeignUse): a constant margin costs no throughput while anybody waits.
 class Mirror {
  public:
   using RequestId = uint64_t;
 
-  Mirror(WindowKind kind, double limit, Duration per, LimitSource source);
+  // `settles`: the gate takes a charge on arrival, and what was really used in the end.
+  Mirror(WindowKind kind, double limit, Duration per, LimitSource source, bool settles = false);
 
   const Gauge& gauge() const { return *gauge_; }
   LimitSource source() const { return source_; }
+  WindowKind kind() const { return kind_; }
+  const ForeignUse& foreign() const { return foreign_; }
 
-  // `id` goes upstream now and takes `amount`.
-  void Send(BootTime now, RequestId id, double amount);
+  // What to keep free for a request that is charged `charge` on arrival and comes to `most` in the end; at most the
+  // limit where the charge is.
+  double Room(double charge, double most) const;
+  // What to leave for others at that moment.
+  double Margin(BootTime when) const;
+  // The first moment, not before `now`, at which such a request may go if nothing else happens. BootTime::max(): it is
+  // over the limit, or waits for what is under way to settle.
+  BootTime WhenFits(BootTime now, double charge, double most) const;
+
+  // `id` goes upstream now.
+  void Send(BootTime now, RequestId id, double charge, double most);
   // `id` took nothing: it never left.
   void Return(BootTime now, RequestId id);
   // `id` took nothing: the gate refused it. What its headers told was left without it.
   void Refused(BootTime now, RequestId id);
-  // `id` has ended; its amount stays charged.
-  void Forget(RequestId id);
+  // `id` has ended. Its charge stays, or where the gate settles becomes `actual`, if that is known.
+  void Settle(BootTime now, RequestId id, std::optional<double> actual);
 
   void OnHeaders(BootTime now, RequestId id, const DimensionHeaders& headers);
   // A refusal's own words, after Refused. `used` never raises the level.
@@ -53,28 +67,42 @@ class Mirror {
 
  private:
   struct Sent {
+    RequestId id;
     BootTime at;
     double amount;
+    double reserved;            // beyond `amount`, until it has ended
     double charged_by_then;     // charged_, this one included
     double unconfirmed_before;  // amounts under way whose headers had not come
     // The least that was used before any later charge, those given back since left out. Without this request the gauge
     // would have been full there and lost the refill beyond it, so no more than this comes back.
     double least_used;
+    double expected;                         // the level right after, as corrected since
+    std::optional<Duration> unread;          // since the latest reading before it; absent: nothing had been read
+    std::optional<ForeignUse::Serial> seen;  // what its headers told of others
     bool confirmed = false;
     std::optional<double> remaining;  // as its headers told
   };
 
+  Sent* Find(RequestId id);
+  void Erase(Sent* sent);
   void SetLimit(BootTime now, int64_t limit, LimitSource source);
   void Correct(BootTime now, double delta);
   void LowerTo(BootTime now, double level);
+  // `left`: what the gate had, this request's own charge left out.
+  void LearnForeign(Sent& sent, double left);
 
   WindowKind kind_;
   std::unique_ptr<Gauge> gauge_;
   LimitSource source_;
-  std::map<RequestId, Sent> sent_;
-  double charged_ = 0;  // sum of all amounts sent and not returned
+  bool settles_;
+  std::vector<Sent> sent_;  // in no order
+  double charged_ = 0;      // sum of all amounts sent and not returned
+  double reserved_ = 0;     // of sent_
   int raises_in_a_row_ = 0;
   double least_raise_ = 0;
+  ForeignUse foreign_;
+  std::optional<BootTime> last_reading_;
+  std::optional<Sent> refused_;
 };
 
 // The window of a continuous bucket that refills `part` of its limit in `refill`: refill = part * per. A second, ten, a

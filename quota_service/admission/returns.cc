@@ -1,5 +1,7 @@
 #include "quota_service/admission/returns.h"
 
+#include "absl/hash/hash.h"
+
 namespace holdfast::quota {
 namespace {
 
@@ -9,21 +11,21 @@ constexpr double kGain = 0.05;
 // Where more end at a time, these are sample enough.
 constexpr size_t kMostWatched = 256;
 
-std::string KeyOf(const Flow& flow) { return flow.tenant + '\0' + flow.session; }
+uint64_t KeyOf(const std::string& tenant, const std::string& session) { return absl::HashOf(tenant, session); }
 
 }  // namespace
 
-void Returns::Ended(BootTime now, const Flow& flow) {
+void Returns::Ended(BootTime now, const std::string& tenant, const std::string& session) {
   Expire(now);
   if (order_.size() >= kMostWatched) return;
-  std::string key = KeyOf(flow);
+  const uint64_t key = KeyOf(tenant, session);
   ended_[key] = now;
-  order_.emplace_back(now, std::move(key));
+  order_.emplace_back(now, key);
 }
 
-void Returns::Came(BootTime now, const Flow& flow) {
+void Returns::Came(BootTime now, const std::string& tenant, const std::string& session) {
   Expire(now);
-  if (ended_.erase(KeyOf(flow)) > 0) Learn(true);
+  if (!ended_.empty() && ended_.erase(KeyOf(tenant, session)) > 0) Learn(true);
 }
 
 void Returns::Expire(BootTime now) {

@@ -1,12 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "common/base/clock.h"
-#include "quota_service/admission/fair_queue.h"
 
 namespace holdfast::quota {
 
@@ -14,8 +14,8 @@ namespace holdfast::quota {
 // forecast must expect of those who are not waiting now.
 class Returns {
  public:
-  void Ended(BootTime now, const Flow& flow);
-  void Came(BootTime now, const Flow& flow);
+  void Ended(BootTime now, const std::string& tenant, const std::string& session);
+  void Came(BootTime now, const std::string& tenant, const std::string& session);
 
   // From 0 to 1; 0 until anybody came back.
   double rate() const { return rate_; }
@@ -24,8 +24,9 @@ class Returns {
   void Expire(BootTime now);
   void Learn(bool came_back);
 
-  std::unordered_map<std::string, BootTime> ended_;  // by tenant and session
-  std::deque<std::pair<BootTime, std::string>> order_;
+  // By a hash of tenant and session: two that share one blur a statistic, no more.
+  absl::flat_hash_map<uint64_t, BootTime> ended_;
+  std::deque<std::pair<BootTime, uint64_t>> order_;
   double rate_ = 0;
 };
 

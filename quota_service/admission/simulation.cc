@@ -16,7 +16,7 @@ LimitGroup::Simulation::Simulation(const LimitGroup& group, BootTime now) : grou
   for (const Limit& limit : group.limits_) {
     auto gauge = limit.mirror.gauge().Clone();
     const double level = gauge->Level(now);
-    gauges_.push_back({limit.dimension, std::move(gauge), level, 0});
+    gauges_.push_back({limit.dimension, std::move(gauge), &limit.mirror, level, 0});
   }
   for (const auto& [id, flight] : group.in_flight_) {
     const BootTime end = flight.since + group.mean_duration_;
@@ -24,15 +24,35 @@ LimitGroup::Simulation::Simulation(const LimitGroup& group, BootTime now) : grou
   }
 }
 
-void LimitGroup::Simulation::Expect(int64_t tokens) {
-  Next(tokens);
+void LimitGroup::Simulation::Expect(const Need& need) {
+  Next(need);
   --position_;
 }
 
-WaitEstimate LimitGroup::Simulation::Next(int64_t tokens) {
+BootTime LimitGroup::Simulation::WhenFits(const Copy& copy, const Need& need) const {
+  const double amount = AmountOf(copy.dimension, need.charge);
+  if (first_) {
+    const BootTime when = copy.mirror->WhenFits(now_, amount, AmountOf(copy.dimension, need.most));
+    if (when != BootTime::max() || amount > copy.gauge->limit()) return when;
+    // Until something under way settles.
+    return slots_.empty() ? now_ : *slots_.begin();
+  }
+  const ForeignUse& foreign = copy.mirror->foreign();
+  BootTime when = copy.gauge->WhenFits(time_, amount);
+  if (foreign.rate() <= 0 || when == BootTime::max()) return when;
+  constexpr int kSteps = 4;
+  for (int step = 0; step < kSteps; ++step) {
+    const double margin = std::min(foreign.Margin(when - time_), copy.gauge->limit() - amount);
+    when = copy.gauge->WhenFits(time_, amount + std::max(margin, 0.0));
+  }
+  return when;
+}
+
+WaitEstimate LimitGroup::Simulation::Next(const Need& need) {
+  const Tokens& charge = need.charge;
   WaitEstimate estimate;
   estimate.position = ++position_;
-  estimate.requested = tokens;
+  estimate.requested = charge.total;
   BootTime when = time_;
 
   if (group_.paused_until_ > now_ && group_.paused_until_ >= when) {
@@ -54,7 +74,7 @@ WaitEstimate LimitGroup::Simulation::Next(int64_t tokens) {
 
   const Copy* binding = nullptr;
   for (const Copy& copy : gauges_) {
-    const BootTime fits = copy.gauge->WhenFits(time_, Amount(copy.dimension, tokens));
+    const BootTime fits = WhenFits(copy, need);
     // A limit that shrank while others wait: those that no longer fit are rejected before they get here.
     if (fits == BootTime::max()) continue;
     const bool explains = fits > time_ || estimate.reason == WaitEstimate::Reason::kNone;
@@ -70,16 +90,17 @@ WaitEstimate LimitGroup::Simulation::Next(int64_t tokens) {
     estimate.per = binding->gauge->per();
     estimate.used =
         static_cast<int64_t>(std::ceil(binding->gauge->limit() - binding->level_now + binding->charged_ahead));
-    estimate.requested = static_cast<int64_t>(Amount(binding->dimension, tokens));
+    estimate.requested = static_cast<int64_t>(AmountOf(binding->dimension, charge));
   }
 
   for (Copy& copy : gauges_) {
-    const double amount = Amount(copy.dimension, tokens);
-    copy.gauge->Charge(when, amount);
+    const double amount = AmountOf(copy.dimension, charge);
+    copy.gauge->Charge(when, amount + copy.mirror->foreign().rate() * ToSeconds(when - time_));
     copy.charged_ahead += amount;
   }
   slots_.insert(when + group_.mean_duration_);
   time_ = when;
+  first_ = false;
   estimate.wait = when - now_;
   if (estimate.wait <= Duration::zero()) estimate.reason = WaitEstimate::Reason::kNone;
   return estimate;

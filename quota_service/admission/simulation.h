@@ -15,23 +15,28 @@ class LimitGroup::Simulation {
  public:
   Simulation(const LimitGroup& group, BootTime now);
 
-  WaitEstimate Next(int64_t tokens);
+  WaitEstimate Next(const Need& need);
   // Somebody goes who is not in the queue yet, and holds no position in it.
-  void Expect(int64_t tokens);
+  void Expect(const Need& need);
+  // When the one before goes.
+  BootTime time() const { return time_; }
 
  private:
   struct Copy {
     Dimension dimension;
     std::unique_ptr<Gauge> gauge;
+    const Mirror* mirror;
     double level_now;
     double charged_ahead;  // by waiters before the next one
   };
+  BootTime WhenFits(const Copy& copy, const Need& need) const;
 
   const LimitGroup& group_;
   BootTime now_;
   BootTime time_;  // when the previous waiter ran
   std::vector<Copy> gauges_;
   std::multiset<BootTime> slots_;  // when requests under way end
+  bool first_ = true;              // nobody has gone yet
   int position_ = 0;
 };
 

@@ -181,7 +181,8 @@ void Call::Obey(const AccountGate::Verdict& verdict, int ahead) {
 }
 
 void Call::Enqueue() {
-  ticket_ = services_.ledger.Enqueue({envelope_.route.group, envelope_.tenant, Session(), envelope_.charge}, this);
+  ticket_ = services_.ledger.Enqueue(
+      {envelope_.route.group, envelope_.tenant, Session(), envelope_.charge, envelope_.background}, this);
 }
 
 void Call::BeginWait(State state) {
@@ -261,7 +262,6 @@ void Call::OnRejected(const Rejection& rejection) {
   switch (rejection.status.code()) {
     case absl::StatusCode::kFailedPrecondition:
       failure.kind = CallFailure::Kind::kNeverFits;
-      failure.message = fmt::format("this request needs {} tokens; {}", envelope_.charge, failure.message);
       failure.largest = rejection.largest;
       FinishFailed(std::move(failure));
       return;
@@ -545,7 +545,7 @@ void Call::LeaveLedger() {
   if (ticket_ == 0) return;
   // A grant ends with what became of its request, a place in the queue without a trace: each call is about one of them
   // and ignored by the other.
-  services_.ledger.Settle(ticket_, settlement_);
+  services_.ledger.Settle(ticket_, settlement_, std::nullopt);
   services_.ledger.Cancel(std::exchange(ticket_, 0));
 }
 

@@ -24,10 +24,11 @@ struct Envelope {
   std::string model;   // as the caller named it
   std::string digest;  // of everything that makes it this request and no other
   Route route;
-  int64_t charge = 0;      // what the upstream's gate will charge, in tokens
-  int64_t output_cap = 0;  // 0: none
-  int64_t bytes = 0;       // of the request, as it is held in memory
-  Duration max_wait{};     // in queue and backoff, in all
+  int64_t charge = 0;       // what the upstream's gate will charge, in tokens
+  bool background = false;  // nobody looks at it
+  int64_t output_cap = 0;   // 0: none
+  int64_t bytes = 0;        // of the request, as it is held in memory
+  Duration max_wait{};      // in queue and backoff, in all
 };
 
 }  // namespace holdfast::quota

@@ -99,14 +99,14 @@ bool InProcessLedger::WaitAfterExpiry(Ticket ticket) {
   Place& place = found->second;
   SetStage(place, Stage::kWaiting);
   place.announcer = Announcer();
-  place.group->limits.Enqueue(loop_.Now(), ticket, place.tokens, place.flow);
+  place.group->limits.Enqueue(loop_.Now(), ticket, place.need, place.flow);
   Wake(*place.group);
   return true;
 }
 
 Flow InProcessLedger::FlowOf(const Demand& demand) const {
   const auto weight = tenants_.weights.find(demand.tenant);
-  return {demand.tenant, demand.session, weight == tenants_.weights.end() ? 1 : weight->second};
+  return {demand.tenant, demand.session, weight == tenants_.weights.end() ? 1 : weight->second, demand.background};
 }
 
 Ledger::Ticket InProcessLedger::Enqueue(Demand demand, LedgerClient* client) {
@@ -115,7 +115,7 @@ Ledger::Ticket InProcessLedger::Enqueue(Demand demand, LedgerClient* client) {
   Place& place = places_[ticket];
   place.group = &group;
   place.client = client;
-  place.tokens = demand.tokens;
+  place.need = demand.need;
   place.flow = FlowOf(demand);
   group.places[ticket] = &place;
   if (const auto count = waiting_.find(place.flow.tenant);
@@ -126,7 +126,7 @@ Ledger::Ticket InProcessLedger::Enqueue(Demand demand, LedgerClient* client) {
     return ticket;
   }
   SetStage(place, Stage::kWaiting);
-  group.limits.Enqueue(loop_.Now(), ticket, place.tokens, place.flow);
+  group.limits.Enqueue(loop_.Now(), ticket, place.need, place.flow);
   Wake(group);
   return ticket;
 }
@@ -177,12 +177,12 @@ void InProcessLedger::Requeue(Ticket ticket, Settlement settlement) {
   }
 }
 
-void InProcessLedger::Settle(Ticket ticket, Settlement settlement) {
+void InProcessLedger::Settle(Ticket ticket, Settlement settlement, const std::optional<Tokens>& actual) {
   const auto found = places_.find(ticket);
   if (found == places_.end() || (found->second.stage != Stage::kGranted && found->second.stage != Stage::kExpired))
     return;
   Group& group = *found->second.group;
-  group.limits.Settle(loop_.Now(), ticket, settlement);
+  group.limits.Settle(loop_.Now(), ticket, settlement, actual);
   group.places.erase(ticket);
   places_.erase(found);
   Wake(group);
@@ -213,13 +213,12 @@ void InProcessLedger::Serve(Group& group) {
     const auto found = places_.find(ticket);
     if (found == places_.end()) continue;
     LedgerClient* client = found->second.client;
+    const std::string why = group.limits.WhyNever(found->second.need);
     SetStage(found->second, Stage::kTurnedAway);
     group.places.erase(ticket);
     places_.erase(found);
     client->OnRejected(
-        {.status = absl::FailedPreconditionError(fmt::format(
-             "the request is larger than the limit of {}: at most {} tokens fit", group.limits.name(), largest)),
-         .largest = largest});
+        {.status = absl::FailedPreconditionError("the request can never be sent: " + why), .largest = largest});
   }
   for (const Ticket ticket : decision.granted) {
     if (const Place* place = Granted(ticket)) place->client->OnGranted();
@@ -296,7 +295,7 @@ void InProcessLedger::GetHeadroom(const Demand& demand, absl::AnyInvocable<void(
     headroom.largest = limits.LargestAdmissible();
     headroom.limits_known = limits.limits_known();
     headroom.levels = limits.Levels(now);
-    if (const auto estimate = limits.WouldWait(now, demand.tokens, FlowOf(demand))) {
+    if (const auto estimate = limits.WouldWait(now, demand.need, FlowOf(demand))) {
       headroom.estimate = *estimate;
     } else {
       headroom.never_fits = true;

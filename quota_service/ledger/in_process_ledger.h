@@ -24,7 +24,7 @@ class InProcessLedger final : public Ledger {
   void Calibrate(Ticket ticket, const RateLimitHeaders& headers) override;
   void Refuse(Ticket ticket, const ServerHint& hint) override;
   void Requeue(Ticket ticket, Settlement settlement) override;
-  void Settle(Ticket ticket, Settlement settlement) override;
+  void Settle(Ticket ticket, Settlement settlement, const std::optional<Tokens>& actual) override;
   void GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) override;
   void GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) override;
 
@@ -34,7 +34,7 @@ class InProcessLedger final : public Ledger {
   struct Place {
     Group* group = nullptr;
     LedgerClient* client = nullptr;
-    int64_t tokens = 0;
+    Need need;
     Flow flow;
     Stage stage = Stage::kTurnedAway;
     BootTime expires{};  // of the grant

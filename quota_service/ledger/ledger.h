@@ -19,7 +19,8 @@ struct Demand {
   std::string group;    // "<upstream>/<model family>"
   std::string tenant;   // turns go round by tenant first,
   std::string session;  // and within a tenant by session
-  int64_t tokens = 0;   // what the provider's gate will charge, at least 0
+  Need need;
+  bool background = false;  // nobody looks at it: after the tenant's interactive ones (FairOrder)
 };
 
 // What tenants may have of a ledger.
@@ -89,8 +90,8 @@ class Ledger {
   virtual void Refuse(Ticket ticket, const ServerHint& hint) = 0;
   // It failed otherwise and wants another turn: waits again, at the front.
   virtual void Requeue(Ticket ticket, Settlement settlement) = 0;
-  // It has ended.
-  virtual void Settle(Ticket ticket, Settlement settlement) = 0;
+  // It has ended. `actual`: the tokens that it took, where the provider told them.
+  virtual void Settle(Ticket ticket, Settlement settlement, const std::optional<Tokens>& actual) = 0;
 
   // What a demand would meet now. Consumes nothing.
   virtual void GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) = 0;

@@ -36,6 +36,10 @@ const char* DimensionName(Dimension dimension) {
       return "requests";
     case Dimension::kConcurrency:
       return "concurrent";
+    case Dimension::kInputTokens:
+      return "input_tokens";
+    case Dimension::kOutputTokens:
+      return "output_tokens";
   }
   return "unknown";
 }

@@ -33,8 +33,9 @@ enum class FailureScope {
 // The name in logs and metrics, for example "rate_limited".
 const char* FailureClassName(FailureClass cls);
 
-enum class Dimension { kTokens, kRequests, kConcurrency };
-// "tokens", "requests", "concurrent".
+// Some providers limit input and output tokens apart, most of them both together (kTokens).
+enum class Dimension { kTokens, kRequests, kConcurrency, kInputTokens, kOutputTokens };
+// "tokens", "requests", "concurrent", "input_tokens", "output_tokens".
 const char* DimensionName(Dimension dimension);
 
 // What a refusal says about when to come back, and about the limit behind it. Absent: not said, or nonsense.

@@ -76,9 +76,12 @@ RateLimitHeaders ParseRateLimitHeaders(const HttpHeaders& headers, WallTime wall
   // A project's limit stands beside its organisation's; the one with less room is the one that will refuse.
   const DimensionHeaders project = ParseDimension(headers, "project-tokens", server_now);
   if (project.remaining && (!out.tokens.remaining || *project.remaining < *out.tokens.remaining)) out.tokens = project;
-  // Input is what its gate charges us for. Its "tokens" are whichever limit is the tightest, perhaps that on output.
-  if (out.tokens.empty()) out.tokens = ParseAnthropic(headers, "input-tokens", server_now);
-  if (out.tokens.empty()) out.tokens = ParseAnthropic(headers, "tokens", server_now);
+  // Anthropic's "tokens" are whichever of its limits is the tightest; they say something only where the others are not.
+  out.input_tokens = ParseAnthropic(headers, "input-tokens", server_now);
+  out.output_tokens = ParseAnthropic(headers, "output-tokens", server_now);
+  if (out.tokens.empty() && out.input_tokens.empty() && out.output_tokens.empty()) {
+    out.tokens = ParseAnthropic(headers, "tokens", server_now);
+  }
   if (out.requests.empty()) out.requests = ParseAnthropic(headers, "requests", server_now);
 
   if (const auto ms = Find(headers, "retry-after-ms")) out.retry_after = ParseMilliseconds(*ms);

@@ -25,18 +25,22 @@ struct DimensionHeaders {
 
 struct RateLimitHeaders {
   DimensionHeaders tokens;
+  DimensionHeaders input_tokens;
+  DimensionHeaders output_tokens;
   DimensionHeaders requests;
   std::optional<Duration> retry_after;  // retry-after-ms before retry-after; both forms of the latter
 
-  bool empty() const { return tokens.empty() && requests.empty() && !retry_after; }
+  bool empty() const {
+    return tokens.empty() && input_tokens.empty() && output_tokens.empty() && requests.empty() && !retry_after;
+  }
 };
 
 // The server's clock: the answer's `date`, or `wall_now` where it has none.
 WallTime ServerNow(const HttpHeaders& headers, WallTime wall_now);
 
 // Reads x-ratelimit-{limit,remaining,reset}-{requests,tokens}, the `-project-tokens` variants (the smaller remaining
-// wins), Anthropic's anthropic-ratelimit-{requests,input-tokens,tokens}-{limit,remaining,reset}, retry-after-ms and
-// retry-after. `wall_now` is used for absolute times where the answer has no `date`.
+// wins), Anthropic's anthropic-ratelimit-{requests,input-tokens,output-tokens,tokens}-{limit,remaining,reset},
+// retry-after-ms and retry-after. `wall_now` is used for absolute times where the answer has no `date`.
 RateLimitHeaders ParseRateLimitHeaders(const HttpHeaders& headers, WallTime wall_now);
 
 }  // namespace holdfast::quota

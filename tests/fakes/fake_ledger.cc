@@ -110,9 +110,9 @@ void FakeLedger::Requeue(Ticket ticket, Settlement settlement) {
   }
 }
 
-void FakeLedger::Settle(Ticket ticket, Settlement settlement) {
+void FakeLedger::Settle(Ticket ticket, Settlement settlement, const std::optional<Tokens>& actual) {
   if (const Place* place = Granted(ticket)) {
-    inner_.Settle(place->inner, settlement);
+    inner_.Settle(place->inner, settlement, actual);
     places_.erase(ticket);
   }
 }

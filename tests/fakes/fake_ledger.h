@@ -28,7 +28,7 @@ class FakeLedger final : public Ledger {
   void Calibrate(Ticket ticket, const RateLimitHeaders& headers) override;
   void Refuse(Ticket ticket, const ServerHint& hint) override;
   void Requeue(Ticket ticket, Settlement settlement) override;
-  void Settle(Ticket ticket, Settlement settlement) override;
+  void Settle(Ticket ticket, Settlement settlement, const std::optional<Tokens>& actual) override;
   void GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) override;
   void GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) override;
 

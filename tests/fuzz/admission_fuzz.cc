@@ -100,7 +100,12 @@ class World {
   void End(uint8_t what, RequestId id) {
     const int64_t tokens = under_way_.at(id);
     if (what == 6) {
-      group_.OnHeaders(now_, id, {.tokens = Told(), .requests = Told(), .retry_after = Maybe(Delay())});
+      group_.OnHeaders(now_, id,
+                       {.tokens = Told(),
+                        .input_tokens = {},
+                        .output_tokens = {},
+                        .requests = Told(),
+                        .retry_after = Maybe(Delay())});
       return;
     }
     under_way_.erase(id);

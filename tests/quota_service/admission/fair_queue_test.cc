@@ -18,15 +18,20 @@ class FairQueueTest : public testing::Test {
  protected:
   RequestId Push(const Flow& flow, double cost) {
     const RequestId id = next_++;
-    queue_.Push(flow, {id, 1, cost});
+    queue_.Push(flow, {.id = id, .need = 1, .cost = cost, .background = flow.background, .since = now_});
     whose_[id] = flow.tenant + "/" + flow.session;
     return id;
   }
   // Of who goes.
-  std::string Pop() {
-    const FairQueue::Waiter waiter = *queue_.Head();
-    queue_.Pop();
-    return whose_.at(waiter.id);
+  std::string Pop() { return whose_.at(Serve()); }
+  // It is over at once.
+  RequestId Serve(double difference = 0) {
+    queue_.Age(now_);
+    const RequestId id = queue_.Head()->id;
+    const FairQueue::SessionId session = queue_.SessionOfHead();
+    queue_.Serve(session);
+    queue_.Landed(session, difference);
+    return id;
   }
   // Every flow always has a request waiting; what each of them was served after `rounds`.
   std::map<std::string, double> ServeBacklogged(const std::vector<Flow>& flows, int rounds,
@@ -48,14 +53,14 @@ class FairQueueTest : public testing::Test {
 
   FairQueue queue_;
   RequestId next_ = 1;
+  BootTime now_{};
   std::map<RequestId, std::string> whose_;
 };
 
 TEST_F(FairQueueTest, IsFirstComeFirstServedWithinASession) {
   for (int i = 0; i < 5; ++i) Push({"t", "s"}, 5 - i);
   for (RequestId id = 1; id <= 5; ++id) {
-    EXPECT_EQ(queue_.Head()->id, id);
-    queue_.Pop();
+    EXPECT_EQ(Serve(), id);
   }
   EXPECT_EQ(queue_.Head(), nullptr);
 }
@@ -137,13 +142,14 @@ TEST_F(FairQueueTest, ACopyGoesInTheSameOrder) {
   }
   for (int i = 0; i < 50; ++i) Pop();
   queue_.HoldHead();
-  FairQueue copy = queue_;
-  while (const FairQueue::Waiter* head = copy.Head()) {
-    ASSERT_EQ(queue_.Head()->id, head->id);
-    const Flow flow = copy.FlowOfHead();
-    EXPECT_EQ(flow.tenant + "/" + flow.session, whose_.at(head->id));
-    queue_.Pop();
-    copy.Pop();
+  FairOrder copy = queue_.order();
+  while (copy.size() > 0) {
+    const FairOrder::SessionId session = copy.Head();
+    ASSERT_EQ(queue_.Head()->id, copy.First(session).id);
+    ASSERT_EQ(queue_.SessionOfHead(), session);
+    EXPECT_EQ(queue_.TenantName(session) + "/" + queue_.SessionName(session), whose_.at(copy.First(session).id));
+    queue_.Serve(session);
+    copy.Serve(session);
   }
   EXPECT_EQ(queue_.size(), 0u);
 }
@@ -155,6 +161,51 @@ TEST_F(FairQueueTest, WhoLeavesUnservedOwesNothing) {
   Push({"t", "s"}, 0.5);
   Push({"u", "s"}, 0.5);
   EXPECT_THAT((std::vector{Pop(), Pop(), Pop()}), ElementsAre("u/s", "t/s", "t/other"));
+}
+
+TEST_F(FairQueueTest, WhatSomebodyWaitsForGoesBeforeTheBackground) {
+  Push({"t", "job", 1, true}, 1);
+  Push({"t", "person"}, 100);
+  Push({"t", "person"}, 100);
+  Push({"u", "job", 1, true}, 1);
+  EXPECT_THAT((std::vector{Pop(), Pop(), Pop(), Pop()}), ElementsAre("t/person", "u/job", "t/person", "t/job"))
+      << "within a tenant; a tenant's share of the whole stays";
+}
+
+TEST_F(FairQueueTest, ABackgroundRequestThatHasWaitedLongCountsAsAnyOther) {
+  Push({"t", "job", 1, true}, 1);
+  for (int i = 0; i < 10; ++i) Push({"t", "person"}, 1);
+  EXPECT_EQ(Pop(), "t/person");
+  now_ += FairOrder::kAge - Duration(1);
+  EXPECT_EQ(Pop(), "t/person");
+  now_ += Duration(1);
+  EXPECT_EQ(Pop(), "t/job") << "by the tag that it has had since it came";
+  EXPECT_EQ(Pop(), "t/person");
+}
+
+TEST_F(FairQueueTest, AFlowIsChargedForWhatItReallyTookInTheEnd) {
+  Push({"t", "a"}, 10);
+  Push({"t", "b"}, 10);
+  Serve(+30);
+  Serve();
+  for (int i = 0; i < 4; ++i) {
+    Push({"t", "a"}, 10);
+    Push({"t", "b"}, 10);
+  }
+  EXPECT_THAT((std::vector{Pop(), Pop(), Pop(), Pop(), Pop()}), ElementsAre("t/b", "t/b", "t/b", "t/a", "t/b"));
+}
+
+TEST_F(FairQueueTest, ServesOneOutOfItsTurnAndChargesIt) {
+  Push({"t", "a"}, 10);
+  queue_.HoldHead();
+  const RequestId small = Push({"t", "b"}, 1);
+  for (FairQueue::SessionId session = 0; session < 2; ++session) {
+    if (queue_.order().First(session).id != small) continue;
+    queue_.Serve(session);
+    queue_.Landed(session, 0);
+  }
+  EXPECT_FALSE(queue_.Contains(small));
+  EXPECT_EQ(Pop(), "t/a") << "the held head stays it";
 }
 
 TEST_F(FairQueueTest, LosesNobodyWhateverHappens) {
@@ -170,8 +221,7 @@ TEST_F(FairQueueTest, LosesNobodyWhateverHappens) {
         break;
       case 2:
         if (!here.empty()) {
-          ASSERT_EQ(here.erase(queue_.Head()->id), 1u);
-          queue_.Pop();
+          ASSERT_EQ(here.erase(Serve(pick(2) - 1)), 1u);
         }
         break;
       case 3:

@@ -27,7 +27,7 @@ class InProcessLedgerTest : public testing::Test {
     RateLimitHeaders headers;
     headers.tokens = {600, 599, std::nullopt};
     ledger_->Calibrate(ticket, headers);
-    ledger_->Settle(ticket, Settlement::kCharged);
+    ledger_->Settle(ticket, Settlement::kCharged, std::nullopt);
     loop_.RunUntilIdle();
   }
   size_t CountGroups() {
@@ -59,7 +59,7 @@ TEST_F(InProcessLedgerTest, ForgetsGroupsThatNobodyUsesPastAThousand) {
   loop_.RunUntilIdle();
   EXPECT_TRUE(configured);
   EXPECT_TRUE(in_use);
-  ledger_->Settle(held, Settlement::kCharged);
+  ledger_->Settle(held, Settlement::kCharged, std::nullopt);
 }
 
 // A group that has just rejected its last waiter is idle, and would be forgotten while it is still at work.
@@ -75,7 +75,7 @@ TEST_F(InProcessLedgerTest, AGroupSurvivesWhatItsOwnCallbacksDo) {
   loop_.Advance(seconds(10));
   EXPECT_TRUE(client.rejected);
   EXPECT_THAT(another.granted, SizeIs(1));
-  ledger_->Settle(ticket, Settlement::kCharged);
+  ledger_->Settle(ticket, Settlement::kCharged, std::nullopt);
 }
 
 TEST_F(InProcessLedgerTest, WhatIsPostedWhenItEndsDoesNothing) {

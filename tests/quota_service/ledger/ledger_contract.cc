@@ -48,7 +48,7 @@ void LedgerContract::Requeue(Ledger::Ticket ticket, Settlement settlement) {
   Inside([&] { ledger_->Requeue(ticket, settlement); });
 }
 void LedgerContract::Settle(Ledger::Ticket ticket, Settlement settlement) {
-  Inside([&] { ledger_->Settle(ticket, settlement); });
+  Inside([&] { ledger_->Settle(ticket, settlement, std::nullopt); });
 }
 
 Headroom LedgerContract::HeadroomFor(int64_t tokens, const std::string& group) {

@@ -1,0 +1,61 @@
+#include "quota_service/admission/foreign_use.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace holdfast::quota {
+namespace {
+
+constexpr size_t kRemembered = 200;
+// Of the readings, so that the largest of the remembered ones is left out.
+constexpr double kQuantile = 0.995;
+// Bursts are not spread thin over short times.
+constexpr double kLeastSeconds = 1;
+
+double Spread(double seconds) { return std::sqrt(std::max(seconds, kLeastSeconds)); }
+
+}  // namespace
+
+ForeignUse::Serial ForeignUse::Observe(Duration unread, double amount) {
+  readings_.push_back({next_, ToSeconds(unread), amount});
+  if (readings_.size() > kRemembered) readings_.pop_front();
+  Learn();
+  return next_++;
+}
+
+void ForeignUse::Amend(Serial serial, double amount) {
+  if (readings_.empty() || serial < readings_.front().serial) return;
+  readings_[serial - readings_.front().serial].amount = amount;
+  Learn();
+}
+
+void ForeignUse::Learn() {
+  seen_ = static_cast<size_t>(
+      std::count_if(readings_.begin(), readings_.end(), [](const Reading& reading) { return reading.amount > 0; }));
+  if (seen_ == 0) return;
+  double amount = 0;
+  double seconds = 0;
+  for (const Reading& reading : readings_) {
+    amount += reading.amount;
+    seconds += std::max(reading.seconds, kLeastSeconds);
+  }
+  rate_ = amount / seconds;
+  std::vector<double> strays;
+  strays.reserve(readings_.size());
+  for (const Reading& reading : readings_) {
+    strays.push_back((reading.amount - rate_ * reading.seconds) / Spread(reading.seconds));
+  }
+  const auto at =
+      strays.begin() + static_cast<std::ptrdiff_t>(kQuantile * static_cast<double>(strays.size() - 1) + 0.5);
+  std::nth_element(strays.begin(), at, strays.end());
+  stray_ = std::max(0.0, *at);
+}
+
+double ForeignUse::Margin(Duration unread) const {
+  if (seen_ == 0) return 0;
+  const double seconds = std::max(0.0, ToSeconds(unread));
+  return rate_ * seconds + stray_ * Spread(seconds);
+}
+
+}  // namespace holdfast::quota

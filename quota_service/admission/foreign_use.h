@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+#include "common/base/clock.h"
+
+namespace holdfast::quota {
+
+// What others take of a limit that we share with them: users of the same key whom we cannot see. Each reading of the
+// level tells what went missing since the reading before it was acted on. From these: a rate, and how far what goes
+// missing strays from it, which grows with the square root of the time as it does for bursts that are independent.
+class ForeignUse {
+ public:
+  using Serial = uint64_t;
+
+  // Of a request that was sent `unread` after the latest reading, the answer showed `amount` less, at least 0, than
+  // there would be without others.
+  Serial Observe(Duration unread, double amount);
+  // The same answer has told more exactly.
+  void Amend(Serial serial, double amount);
+
+  // Room to leave when nothing was read for `unread`, so that about one send of two hundred meets less than there was
+  // thought to be. 0 until any use by others was seen, and again when none was for a while.
+  double Margin(Duration unread) const;
+  // Units a second.
+  double rate() const { return seen_ > 0 ? rate_ : 0; }
+
+ private:
+  struct Reading {
+    Serial serial;
+    double seconds;
+    double amount;
+  };
+  void Learn();
+
+  std::deque<Reading> readings_;  // the latest last
+  Serial next_ = 0;
+  size_t seen_ = 0;  // readings with any use by others
+  double rate_ = 0;
+  double stray_ = 0;  // per square root of a second
+};
+
+}  // namespace holdfast::quota
