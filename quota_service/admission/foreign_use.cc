@@ -17,34 +17,34 @@ double Spread(double seconds) { return std::sqrt(std::max(seconds, kLeastSeconds
 
 }  // namespace
 
-ForeignUse::Serial ForeignUse::Observe(Duration unread, double amount) {
-  readings_.push_back({next_, ToSeconds(unread), amount});
+ForeignUse::Serial ForeignUse::Observe(Duration unread, const Missing& missing) {
+  readings_.push_back({next_, ToSeconds(unread), missing});
   if (readings_.size() > kRemembered) readings_.pop_front();
   Learn();
   return next_++;
 }
 
-void ForeignUse::Amend(Serial serial, double amount) {
+void ForeignUse::Amend(Serial serial, const Missing& missing) {
   if (readings_.empty() || serial < readings_.front().serial) return;
-  readings_[serial - readings_.front().serial].amount = amount;
+  readings_[serial - readings_.front().serial].missing = missing;
   Learn();
 }
 
 void ForeignUse::Learn() {
-  seen_ = static_cast<size_t>(
-      std::count_if(readings_.begin(), readings_.end(), [](const Reading& reading) { return reading.amount > 0; }));
+  seen_ = static_cast<size_t>(std::count_if(readings_.begin(), readings_.end(),
+                                            [](const Reading& reading) { return reading.missing.for_sure > 0; }));
   if (seen_ == 0) return;
   double amount = 0;
   double seconds = 0;
   for (const Reading& reading : readings_) {
-    amount += reading.amount;
+    amount += reading.missing.likely;
     seconds += std::max(reading.seconds, kLeastSeconds);
   }
-  rate_ = amount / seconds;
+  rate_ = std::max(0.0, amount / seconds);
   std::vector<double> strays;
   strays.reserve(readings_.size());
   for (const Reading& reading : readings_) {
-    strays.push_back((reading.amount - rate_ * reading.seconds) / Spread(reading.seconds));
+    strays.push_back((reading.missing.likely - rate_ * reading.seconds) / Spread(reading.seconds));
   }
   const auto at =
       strays.begin() + static_cast<std::ptrdiff_t>(kQuantile * static_cast<double>(strays.size() - 1) + 0.5);

@@ -15,11 +15,15 @@ class ForeignUse {
  public:
   using Serial = uint64_t;
 
-  // Of a request that was sent `unread` after the latest reading, the answer showed `amount` less, at least 0, than
-  // there would be without others.
-  Serial Observe(Duration unread, double amount);
+  // What an answer showed to be less than there would be without others.
+  struct Missing {
+    double for_sure = 0;  // whatever order requests of ours arrived in; at least 0
+    double likely = 0;    // if they arrived in the order in which they were sent; below 0: there was more
+  };
+  // Of a request that was sent `unread` after the latest reading.
+  Serial Observe(Duration unread, const Missing& missing);
   // The same answer has told more exactly.
-  void Amend(Serial serial, double amount);
+  void Amend(Serial serial, const Missing& missing);
 
   // Room to leave when nothing was read for `unread`, so that about one send of two hundred meets less than there was
   // thought to be. 0 until any use by others was seen, and again when none was for a while.
@@ -31,13 +35,13 @@ class ForeignUse {
   struct Reading {
     Serial serial;
     double seconds;
-    double amount;
+    Missing missing;
   };
   void Learn();
 
   std::deque<Reading> readings_;  // the latest last
   Serial next_ = 0;
-  size_t seen_ = 0;  // readings with any use by others
+  size_t seen_ = 0;  // readings that prove any use by others
   double rate_ = 0;
   double stray_ = 0;  // per square root of a second
 };

@@ -65,12 +65,12 @@ class ContinuousGauge final : public Gauge {
 
 class SlidingGauge final : public Gauge {
  public:
-  SlidingGauge(double limit, Duration per) : Gauge(limit, per) {}
+  SlidingGauge(double limit, Duration per, Duration slack) : Gauge(limit, per), span_(per + slack) {}
 
   double Level(BootTime now) const override {
     double used = 0;
     for (const Entry& entry : entries_) {
-      if (entry.at + per_ > now) used += entry.amount;
+      if (entry.at + span_ > now) used += entry.amount;
     }
     return limit_ - std::max(0.0, used);
   }
@@ -79,14 +79,14 @@ class SlidingGauge final : public Gauge {
     double level = Level(now);
     if (level + kEpsilon >= amount) return now;
     for (const Entry& entry : entries_) {
-      if (entry.at + per_ <= now) continue;
+      if (entry.at + span_ <= now) continue;
       level += entry.amount;
-      if (level + kEpsilon >= amount) return std::max(now, After(entry.at, per_));
+      if (level + kEpsilon >= amount) return std::max(now, After(entry.at, span_));
     }
-    return After(now, per_);
+    return After(now, span_);
   }
   void Charge(BootTime now, double amount) override {
-    while (!entries_.empty() && entries_.front().at + per_ <= now) entries_.pop_front();
+    while (!entries_.empty() && entries_.front().at + span_ <= now) entries_.pop_front();
     if (!entries_.empty() && entries_.back().at >= now) {
       entries_.back().amount += amount;
     } else {
@@ -105,7 +105,7 @@ class SlidingGauge final : public Gauge {
     }
     // Nobody knows which charge is not there. Those that end first are let go, so that no room comes too early.
     for (auto entry = entries_.begin(); entry != entries_.end() && delta > 0; ++entry) {
-      if (entry->at + per_ <= now) continue;
+      if (entry->at + span_ <= now) continue;
       const double taken = std::min(delta, entry->amount);
       entry->amount -= taken;
       delta -= taken;
@@ -119,6 +119,7 @@ class SlidingGauge final : public Gauge {
     BootTime at;
     double amount;
   };
+  Duration span_;
   std::deque<Entry> entries_;
 };
 
@@ -169,10 +170,10 @@ class FixedGauge final : public Gauge {
 
 }  // namespace
 
-std::unique_ptr<Gauge> MakeGauge(WindowKind kind, double limit, Duration per) {
+std::unique_ptr<Gauge> MakeGauge(WindowKind kind, double limit, Duration per, Duration slack) {
   switch (kind) {
     case WindowKind::kSliding:
-      return std::make_unique<SlidingGauge>(limit, per);
+      return std::make_unique<SlidingGauge>(limit, per, slack);
     case WindowKind::kFixed:
       return std::make_unique<FixedGauge>(limit, per);
     case WindowKind::kContinuous:

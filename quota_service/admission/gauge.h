@@ -49,6 +49,8 @@ class Gauge {
 };
 
 // Full at first. `limit` and `per` are positive.
-std::unique_ptr<Gauge> MakeGauge(WindowKind kind, double limit, Duration per);
+// `slack`: what a sliding window counts is counted this much longer, for requests that take less time to arrive than
+// one before them.
+std::unique_ptr<Gauge> MakeGauge(WindowKind kind, double limit, Duration per, Duration slack = {});
 
 }  // namespace holdfast::quota

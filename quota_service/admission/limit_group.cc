@@ -19,18 +19,32 @@ constexpr Duration kMostBlindPause = std::chrono::minutes(1);
 
 void Scale(const ForecastRecord::Ratios& ratios, WaitEstimate& estimate) {
   const double wait = ToSeconds(estimate.wait);
-  estimate.wait = FromSeconds(wait * ratios.p50);
-  estimate.least = FromSeconds(wait * ratios.p10);
-  estimate.most = FromSeconds(wait * ratios.p90);
+  estimate.wait = FromSeconds(wait * ratios.median);
+  estimate.least = FromSeconds(wait * ratios.low);
+  estimate.most = FromSeconds(wait * ratios.high);
 }
 
 }  // namespace
 
-LimitGroup::LimitGroup(LimitGroupOptions options)
-    : name_(std::move(options.name)), concurrent_(options.concurrent), settles_(options.settles) {
+LimitGroup::LimitGroup(LimitGroupOptions options) : name_(std::move(options.name)), concurrent_(options.concurrent) {
   for (const LimitSpec& spec : options.limits) {
-    limits_.push_back({spec.dimension, Mirror(spec.kind, static_cast<double>(spec.count), spec.per,
-                                              LimitSource::kConfigured, settles_)});
+    const auto count = static_cast<double>(spec.count);
+    limits_.push_back({spec.dimension, Mirror(spec.kind, count, spec.per, LimitSource::kConfigured, spec.slack)});
+    if (spec.dimension != Dimension::kRequests || spec.span <= Duration::zero() || spec.span >= spec.per) continue;
+    // A bucket of the same rate. Half a span's requests at once: those that catch up with each other on their way
+    // arrive as no more than a span allows.
+    const double share = 0.5 * ToSeconds(spec.span) / ToSeconds(spec.per);
+    const double burst = std::max(1.0, count * share);
+    limits_.push_back({spec.dimension,
+                       Mirror(WindowKind::kContinuous, burst, FromSeconds(burst / count * ToSeconds(spec.per)),
+                              LimitSource::kConfigured),
+                       limits_.size() - 1, burst / count});
+  }
+}
+
+void LimitGroup::FollowSizes(BootTime now) {
+  for (Limit& limit : limits_) {
+    if (limit.of) limit.mirror.Resize(now, std::max(1.0, limits_[*limit.of].mirror.gauge().limit() * limit.share));
   }
 }
 
@@ -41,7 +55,7 @@ LimitGroup::Limit* LimitGroup::FindOrLearn(Dimension dimension, std::optional<in
   Limit* best = nullptr;
   int best_score = 0;
   for (Limit& limit : limits_) {
-    if (limit.dimension != dimension) continue;
+    if (limit.dimension != dimension || limit.of) continue;
     const Gauge& gauge = limit.mirror.gauge();
     const int score = (count && gauge.limit() == static_cast<double>(*count) ? kSameCount : 0) +
                       (window == gauge.per() ? kSameWindow : 0);
@@ -54,7 +68,7 @@ LimitGroup::Limit* LimitGroup::FindOrLearn(Dimension dimension, std::optional<in
   const bool another = best_score == 0 && window;
   if ((best != nullptr && !another) || !count || *count <= 0) return best;
   limits_.push_back({dimension, Mirror(WindowKind::kContinuous, static_cast<double>(*count),
-                                       window.value_or(std::chrono::minutes(1)), source, settles_)});
+                                       window.value_or(std::chrono::minutes(1)), source)});
   return &limits_.back();
 }
 
@@ -143,7 +157,7 @@ void LimitGroup::Grant(BootTime now, RequestId id, const Served& served, Decisio
                       AmountOf(limit.dimension, served.need.most));
   }
   if (const auto first = first_forecasts_.find(id); first != first_forecasts_.end()) {
-    record_.Observe(first->second.wait, now - first->second.at);
+    record_.Observe(first->second.wait, first->second.told, now - first->second.at);
     first_forecasts_.erase(first);
   }
   Served& flight = in_flight_[id];
@@ -179,8 +193,34 @@ LimitGroup::Decision LimitGroup::Admit(BootTime now) {
     }
   }
   queue_.HoldHead();
+  Probe(now, decision);
   Backfill(now, decision);
   return decision;
+}
+
+const LimitGroup::Limit* LimitGroup::ToProbe(BootTime now, const Need& need) const {
+  // Less than this may be the mirror's own lag.
+  constexpr double kClearly = 0.1;
+  if (Closed(now)) return nullptr;
+  const Limit* found = nullptr;
+  for (const Limit& limit : limits_) {
+    const Gauge& gauge = limit.mirror.gauge();
+    const double charge = AmountOf(limit.dimension, need.charge);
+    if (limit.mirror.WhenFits(now, charge, AmountOf(limit.dimension, need.most)) <= now) continue;
+    const bool may = limit.dimension == Dimension::kTokens && limit.mirror.kind() == WindowKind::kContinuous &&
+                     charge - gauge.Level(now) >= kClearly * gauge.limit();
+    if (!may || found != nullptr) return nullptr;
+    found = &limit;
+  }
+  return found;
+}
+
+void LimitGroup::Probe(BootTime now, Decision& decision) {
+  if (!again_.empty() || queue_.size() == 0 || !prober_.Due(now) || ToProbe(now, *HeadNeed()) == nullptr) return;
+  const SessionId session = queue_.SessionOfHead();
+  prober_.Sent(now, queue_.order().First(session).id);
+  GrantFromQueue(now, session, decision);
+  queue_.HoldHead();
 }
 
 void LimitGroup::Backfill(BootTime now, Decision& decision) {
@@ -216,6 +256,10 @@ std::optional<BootTime> LimitGroup::NextAdmission(BootTime now) const {
     when = std::max(when, limit.mirror.WhenFits(now, AmountOf(limit.dimension, need->charge),
                                                 AmountOf(limit.dimension, need->most)));
   }
+  if (const auto probe = prober_.next(); probe && again_.empty() && *probe < when) {
+    const BootTime then = std::max(now, *probe);
+    if (then > now && ToProbe(then, *need) != nullptr) return then;
+  }
   if (when == BootTime::max()) return std::nullopt;
   return when;
 }
@@ -241,14 +285,16 @@ void LimitGroup::LearnLimit(BootTime now, RequestId id, Dimension dimension, con
     }
   }
   limit->mirror.OnHeaders(now, id, headers);
+  FollowSizes(now);
 }
 
 void LimitGroup::OnHeaders(BootTime now, RequestId id, const RateLimitHeaders& headers) {
   if (!in_flight_.contains(id)) return;
-  LearnLimit(now, id, Dimension::kTokens, headers.tokens);
-  LearnLimit(now, id, Dimension::kInputTokens, headers.input_tokens);
-  LearnLimit(now, id, Dimension::kOutputTokens, headers.output_tokens);
-  LearnLimit(now, id, Dimension::kRequests, headers.requests);
+  for (const Dimension dimension :
+       {Dimension::kTokens, Dimension::kInputTokens, Dimension::kOutputTokens, Dimension::kRequests}) {
+    LearnLimit(now, id, dimension, headers.Of(dimension));
+  }
+  prober_.OnAnswer(headers.tokens.remaining || headers.input_tokens.remaining);
   learnt_ = true;
 }
 
@@ -304,6 +350,7 @@ void LimitGroup::Believe(BootTime now, const ServerHint& hint, const Tokens& cha
   Limit* limit = FindOrLearn(*hint.dimension, hint.limit, window, LimitSource::kRefusal);
   if (limit == nullptr) return;
   limit->mirror.OnRefusal(now, hint.limit, hint.used);
+  FollowSizes(now);
   if (hint.retry_after) limit->mirror.CapSoThat(now, AmountOf(*hint.dimension, charge), *hint.retry_after);
 }
 
@@ -312,6 +359,7 @@ void LimitGroup::Refuse(BootTime now, RequestId id, const ServerHint& hint) {
   std::optional<Served> served = Land(now, id, Settlement::kNotSent, std::nullopt);
   if (!served) return;
   learnt_ = true;
+  prober_.Refused(now, id);
   Tokens& charge = served->need.charge;
   if (hint.requested && *hint.requested > 0) {
     // The gate has said what it charges for this one.
@@ -321,6 +369,11 @@ void LimitGroup::Refuse(BootTime now, RequestId id, const ServerHint& hint) {
     served->need.most = Larger(served->need.most, charge);
   }
   Believe(now, hint, charge);
+  if (hint.dimension == Dimension::kTokens && !hint.limit && !hint.used) {
+    for (Limit& limit : limits_) {
+      if (limit.dimension == Dimension::kTokens) limit.mirror.OnBareRefusal(now);
+    }
+  }
   if (hint.retry_after) Pause(now, *hint.retry_after);
   const bool says_when = hint.used || (hint.retry_after && *hint.retry_after > Duration::zero());
   if (says_when && !FitsNow(now, served->need)) {
@@ -334,6 +387,7 @@ void LimitGroup::Refuse(BootTime now, RequestId id, const ServerHint& hint) {
 }
 
 void LimitGroup::Requeue(BootTime now, RequestId id, Settlement settlement) {
+  prober_.NotSent(id);
   if (const auto served = Land(now, id, settlement, std::nullopt)) WaitAgain(id, *served);
 }
 
@@ -342,11 +396,17 @@ void LimitGroup::Settle(BootTime now, RequestId id, Settlement settlement, const
   if (!ended) return;
   double difference = 0;
   if (settlement == Settlement::kNotSent) {
+    prober_.NotSent(id);
     difference = -ended->cost;
   } else {
     blind_pauses_ = 0;
+    if (prober_.Taken(now, id)) {
+      for (Limit& limit : limits_) {
+        if (limit.dimension == Dimension::kTokens) limit.mirror.OnProbeTaken(now);
+      }
+    }
     returns_.Ended(now, queue_.TenantName(ended->session), queue_.SessionName(ended->session));
-    if (settles_ && actual) difference = Cost(*actual) - ended->cost;
+    if (actual) difference = Cost(*actual) - ended->cost;
   }
   queue_.Landed(ended->session, difference);
 }
@@ -398,7 +458,7 @@ std::vector<std::pair<LimitGroup::RequestId, WaitEstimate>> LimitGroup::Forecast
   if (queued() == 0) return estimates;
   const ForecastRecord::Ratios ratios = record_.ratios();
   PlayForward(now, queue_.order(), [&](RequestId id, const WaitEstimate& estimate) {
-    first_forecasts_.try_emplace(id, FirstForecast{now, estimate.wait});
+    first_forecasts_.try_emplace(id, FirstForecast{now, estimate.wait, ratios});
     estimates.emplace_back(id, estimate);
     Scale(ratios, estimates.back().second);
     return estimates.size() < queued();
@@ -434,6 +494,7 @@ int64_t LimitGroup::LargestAdmissible() const {
 std::vector<LimitGroup::Level> LimitGroup::Levels(BootTime now) const {
   std::vector<Level> levels;
   for (const Limit& limit : limits_) {
+    if (limit.of) continue;
     const Gauge& gauge = limit.mirror.gauge();
     levels.push_back({limit.dimension, static_cast<int64_t>(gauge.limit()), gauge.per(),
                       static_cast<int64_t>(std::floor(gauge.Level(now))), limit.mirror.source(),

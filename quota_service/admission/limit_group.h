@@ -13,6 +13,7 @@
 #include "quota_service/admission/fair_queue.h"
 #include "quota_service/admission/forecast_record.h"
 #include "quota_service/admission/mirror.h"
+#include "quota_service/admission/prober.h"
 #include "quota_service/admission/returns.h"
 #include "quota_service/retry/failure.h"
 #include "quota_service/retry/rate_limit_headers.h"
@@ -25,14 +26,16 @@ struct LimitSpec {
   WindowKind kind = WindowKind::kContinuous;
   int64_t count = 0;  // positive
   Duration per = std::chrono::minutes(1);
+  Duration slack{};  // see MakeGauge
+  // Requests are also held to within any span this long, in proportion: over 1 s, 60 a minute are one a second. Zero:
+  // they are not. Only for kRequests.
+  Duration span{};
 };
 
 struct LimitGroupOptions {
   std::string name;  // "<upstream>/<model family>"
   std::vector<LimitSpec> limits;
   std::optional<int64_t> concurrent;
-  // The gates of token limits take a charge on arrival, and what was really used in the end.
-  bool settles = false;
 };
 
 // What stands between a waiter and its turn, and for how long.
@@ -91,7 +94,7 @@ class LimitGroup {
   void Refuse(BootTime now, RequestId id, const ServerHint& hint);
   // A request in flight failed for another reason and wants another turn: it waits again, before all who came later.
   void Requeue(BootTime now, RequestId id, Settlement settlement);
-  // `actual`: the tokens that it took in the end, where that is known.
+  // `actual`: the tokens that it took in the end, where the gate replaces its charge by them.
   void Settle(BootTime now, RequestId id, Settlement settlement, const std::optional<Tokens>& actual = std::nullopt);
 
   // Every waiter in order of the queue, one pass. The first of each waiter is remembered, to learn from.
@@ -123,6 +126,9 @@ class LimitGroup {
   struct Limit {
     Dimension dimension;
     Mirror mirror;
+    // Not a limit that the provider speaks of, but what it makes of one over short spans: of limits_[of], this share.
+    std::optional<size_t> of = std::nullopt;
+    double share = 1;
   };
   // Somebody who has had a turn.
   struct Served {
@@ -157,7 +163,12 @@ class LimitGroup {
   void Grant(BootTime now, RequestId id, const Served& served, Decision& decision);
   void GrantFromQueue(BootTime now, SessionId session, Decision& decision);
   void Backfill(BootTime now, Decision& decision);
+  // The limit on tokens that alone keeps such a request waiting, clearly so, and whose size may be probed. Null: none.
+  const Limit* ToProbe(BootTime now, const Need& need) const;
+  void Probe(BootTime now, Decision& decision);
   void LearnLimit(BootTime now, RequestId id, Dimension dimension, const DimensionHeaders& headers);
+  // Limits that follow from others are as large as these make them.
+  void FollowSizes(BootTime now);
   void Believe(BootTime now, const ServerHint& hint, const Tokens& charge);
   void LearnConcurrency(int64_t limit);
   void Pause(BootTime now, Duration wait);
@@ -169,13 +180,13 @@ class LimitGroup {
   std::vector<Limit> limits_;
   std::optional<int64_t> concurrent_;
   LimitSource concurrent_source_ = LimitSource::kConfigured;
-  bool settles_;
   FairQueue queue_;
   Returns returns_;
   ForecastRecord record_;
   struct FirstForecast {
     BootTime at;
-    Duration wait;
+    Duration wait;  // as played forward
+    ForecastRecord::Ratios told;
   };
   absl::flat_hash_map<RequestId, FirstForecast> first_forecasts_;  // of who waits
   std::deque<Waiter> again_;                                       // go before the queue; by turn
@@ -184,7 +195,8 @@ class LimitGroup {
   absl::btree_map<RequestId, Served> in_flight_;
   bool learnt_ = false;
   BootTime paused_until_{};
-  int blind_pauses_ = 0;                               // in a row
+  int blind_pauses_ = 0;  // in a row
+  Prober prober_;
   Duration mean_duration_ = std::chrono::seconds(10);  // of requests, for forecasts where concurrency binds
 };
 

@@ -14,6 +14,7 @@ constexpr double kRaiseGain = 0.5;
 // Of the limit: what is kept for a request beyond its charge, and what one may take in all where its charge is less.
 constexpr double kMostReserve = 0.05;
 constexpr double kMostRoom = 0.97;
+constexpr int64_t kMostProbed = 1'000'000'000'000;
 
 }  // namespace
 
@@ -25,12 +26,14 @@ const char* LimitSourceName(LimitSource source) {
       return "headers";
     case LimitSource::kRefusal:
       return "refusal";
+    case LimitSource::kProbe:
+      return "probe";
   }
   return "";
 }
 
-Mirror::Mirror(WindowKind kind, double limit, Duration per, LimitSource source, bool settles)
-    : kind_(kind), gauge_(MakeGauge(kind, limit, per)), source_(source), settles_(settles) {}
+Mirror::Mirror(WindowKind kind, double limit, Duration per, LimitSource source, Duration slack)
+    : kind_(kind), gauge_(MakeGauge(kind, limit, per, slack)), source_(source) {}
 
 Mirror::Sent* Mirror::Find(RequestId id) {
   const auto found = std::find_if(sent_.begin(), sent_.end(), [id](const Sent& sent) { return sent.id == id; });
@@ -45,7 +48,6 @@ void Mirror::Erase(Sent* sent) {
 }
 
 double Mirror::Room(double charge, double most) const {
-  if (!settles_) return charge;
   // The estimate may be far off; a part of the limit bounds what it can keep idle. (docs/admission.md)
   const double limit = gauge_->limit();
   const double wanted = std::max(charge, std::min(most, charge + kMostReserve * limit));
@@ -139,7 +141,7 @@ void Mirror::Settle(BootTime now, RequestId id, std::optional<double> actual) {
   if (found == nullptr) return;
   const Sent ended = *found;
   Erase(found);
-  if (!settles_ || !actual || *actual < 0) return;
+  if (!actual || *actual < 0) return;
   const double back = ended.amount - *actual;
   if (back >= 0) {
     gauge_->Return(now, ended.at, back);
@@ -180,12 +182,13 @@ void Mirror::LearnForeign(Sent& sent, double left) {
   // Counts in headers are cut to whole units, twice.
   constexpr double kNoise = 2;
   const double sent_meanwhile = std::max(0.0, charged_ - sent.charged_by_then);
-  const double missing = sent.expected - sent_meanwhile - left;
-  const double amount = missing > kNoise ? std::min(missing, gauge_->limit()) : 0;
+  const double likely = std::clamp(sent.expected - left, -gauge_->limit(), gauge_->limit());
+  const double for_sure = likely - sent_meanwhile;
+  const ForeignUse::Missing missing{for_sure > kNoise ? for_sure : 0, likely};
   if (sent.seen) {
-    foreign_.Amend(*sent.seen, amount);
+    foreign_.Amend(*sent.seen, missing);
   } else {
-    sent.seen = foreign_.Observe(*sent.unread, amount);
+    sent.seen = foreign_.Observe(*sent.unread, missing);
   }
 }
 
@@ -218,13 +221,33 @@ void Mirror::OnHeaders(BootTime now, RequestId id, const DimensionHeaders& heade
 }
 
 void Mirror::OnRefusal(BootTime now, std::optional<int64_t> limit, std::optional<int64_t> used) {
-  if (limit) SetLimit(now, *limit, LimitSource::kRefusal);
+  if (limit) {
+    SetLimit(now, *limit, LimitSource::kRefusal);
+    before_probe_.reset();
+  }
   if (!used || *used < 0) return;
   const double left = gauge_->limit() - static_cast<double>(*used);
   if (refused_) LearnForeign(*refused_, left - refused_->amount);
   refused_.reset();
   last_reading_ = now;
   LowerTo(now, left);
+}
+
+void Mirror::Resize(BootTime now, double limit) {
+  if (limit > 0 && limit != gauge_->limit()) gauge_->SetLimit(now, limit);
+}
+
+void Mirror::OnProbeTaken(BootTime now) {
+  const auto limit = static_cast<int64_t>(gauge_->limit());
+  if (!before_probe_) before_probe_ = limit;
+  SetLimit(now, std::min(2 * limit, kMostProbed), LimitSource::kProbe);
+}
+
+void Mirror::OnBareRefusal(BootTime now) {
+  if (!before_probe_) return;
+  SetLimit(now, *before_probe_, LimitSource::kProbe);
+  before_probe_.reset();
+  LowerTo(now, 0);
 }
 
 void Mirror::CapSoThat(BootTime now, double amount, Duration wait) {

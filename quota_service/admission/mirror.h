@@ -12,8 +12,8 @@
 
 namespace holdfast::quota {
 
-enum class LimitSource { kConfigured, kHeaders, kRefusal };
-// "configured", "headers", "refusal".
+enum class LimitSource { kConfigured, kHeaders, kRefusal, kProbe };
+// "configured", "headers", "refusal", "probe".
 const char* LimitSourceName(LimitSource source);
 
 // One limit of the provider, mirrored here: charged as requests are sent, corrected by what the provider's answers say.
@@ -32,8 +32,8 @@ class Mirror {
  public:
   using RequestId = uint64_t;
 
-  // `settles`: the gate takes a charge on arrival, and what was really used in the end.
-  Mirror(WindowKind kind, double limit, Duration per, LimitSource source, bool settles = false);
+  // `slack`: as of MakeGauge.
+  Mirror(WindowKind kind, double limit, Duration per, LimitSource source, Duration slack = {});
 
   const Gauge& gauge() const { return *gauge_; }
   LimitSource source() const { return source_; }
@@ -55,7 +55,7 @@ class Mirror {
   void Return(BootTime now, RequestId id);
   // `id` took nothing: the gate refused it. What its headers told was left without it.
   void Refused(BootTime now, RequestId id);
-  // `id` has ended. Its charge stays, or where the gate settles becomes `actual`, if that is known.
+  // `id` has ended. Its charge stays, or becomes `actual`.
   void Settle(BootTime now, RequestId id, std::optional<double> actual);
 
   void OnHeaders(BootTime now, RequestId id, const DimensionHeaders& headers);
@@ -64,6 +64,12 @@ class Mirror {
   // The provider says that `amount` fits in `wait` and not before: the level of a bucket is at most what makes that
   // true. Windows do not refill evenly; a wait says nothing about their level.
   void CapSoThat(BootTime now, double amount, Duration wait);
+  // It is this large from now on, because another limit is.
+  void Resize(BootTime now, double limit);
+  // A request was taken that there was no room for: the limit is believed to be twice as large, until a refusal tells.
+  void OnProbeTaken(BootTime now);
+  // A refusal that names neither limit nor use: the limit is what it was before the latest probe was taken.
+  void OnBareRefusal(BootTime now);
 
  private:
   struct Sent {
@@ -94,7 +100,6 @@ class Mirror {
   WindowKind kind_;
   std::unique_ptr<Gauge> gauge_;
   LimitSource source_;
-  bool settles_;
   std::vector<Sent> sent_;  // in no order
   double charged_ = 0;      // sum of all amounts sent and not returned
   double reserved_ = 0;     // of sent_
@@ -102,6 +107,7 @@ class Mirror {
   double least_raise_ = 0;
   ForeignUse foreign_;
   std::optional<BootTime> last_reading_;
+  std::optional<int64_t> before_probe_;  // the limit; until a refusal tells
   std::optional<Sent> refused_;
 };
 

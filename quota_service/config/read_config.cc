@@ -100,6 +100,9 @@ void ReadWindow(Section& entry, const char* key, Dimension dimension, std::vecto
     if (!per || *per <= Duration::zero()) window.Fail("per", "is required and longer than 0");
     spec.count = count.value_or(1);
     spec.per = per.value_or(std::chrono::minutes(1));
+    // Of two requests the later one may travel faster.
+    constexpr Duration kSlack = std::chrono::milliseconds(25);
+    if (spec.kind == WindowKind::kSliding) spec.slack = std::min<Duration>(kSlack, spec.per / 20);
     limits.push_back(spec);
   });
 }
@@ -119,6 +122,9 @@ LimitConfig Reader::Limit(Section& entry, std::set<std::string>& limited) {
     }
   };
   minute("tokens_per_minute", Dimension::kTokens, "A bucket of this many tokens that refills within a minute.");
+  minute("input_tokens_per_minute", Dimension::kInputTokens,
+         "The same of input tokens alone, where they are limited apart.");
+  minute("output_tokens_per_minute", Dimension::kOutputTokens, "The same of output tokens alone.");
   minute("requests_per_minute", Dimension::kRequests, "A bucket of this many requests that refills within a minute.");
   limit.concurrent = entry.Integer("concurrent", 1, 1'000'000, "Calls under way at the same time.");
   ReadWindow(entry, "requests", Dimension::kRequests, limit.limits);

@@ -90,7 +90,8 @@ class Ledger {
   virtual void Refuse(Ticket ticket, const ServerHint& hint) = 0;
   // It failed otherwise and wants another turn: waits again, at the front.
   virtual void Requeue(Ticket ticket, Settlement settlement) = 0;
-  // It has ended. `actual`: the tokens that it took, where the provider told them.
+  // It has ended. `actual`: the tokens that it took, where the provider told them and its gate replaces the charge by
+  // them; else nothing.
   virtual void Settle(Ticket ticket, Settlement settlement, const std::optional<Tokens>& actual) = 0;
 
   // What a demand would meet now. Consumes nothing.

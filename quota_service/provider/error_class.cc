@@ -215,8 +215,10 @@ std::optional<Duration> Chosen(HintOrder order, std::optional<Duration> of_heade
 std::optional<Dimension> DimensionOf(const ErrorBody& error, const RateLimitHeaders& headers) {
   if (error.type == "tokens") return Dimension::kTokens;
   if (error.type == "requests") return Dimension::kRequests;
-  if (headers.tokens.remaining == 0) return Dimension::kTokens;
-  if (headers.requests.remaining == 0) return Dimension::kRequests;
+  for (const Dimension dimension :
+       {Dimension::kTokens, Dimension::kInputTokens, Dimension::kOutputTokens, Dimension::kRequests}) {
+    if (headers.Of(dimension).remaining == 0) return dimension;
+  }
   return std::nullopt;
 }
 
@@ -224,9 +226,8 @@ ServerHint JoinHint(const ErrorBody& error, const RateLimitHeaders& headers, Hin
   ServerHint hint = ParseRefusalText(error.message);
   hint.retry_after = Chosen(order, headers.retry_after, Longer(hint.retry_after, error.retry_delay));
   if (!hint.dimension) hint.dimension = DimensionOf(error, headers);
-  const bool counted = hint.dimension == Dimension::kTokens || hint.dimension == Dimension::kRequests;
-  if (!counted || hint.limit || hint.used) return hint;
-  const DimensionHeaders& told = hint.dimension == Dimension::kTokens ? headers.tokens : headers.requests;
+  if (!hint.dimension || hint.dimension == Dimension::kConcurrency || hint.limit || hint.used) return hint;
+  const DimensionHeaders& told = headers.Of(*hint.dimension);
   hint.limit = told.limit;
   if (told.limit && told.remaining) hint.used = std::max<int64_t>(*told.limit - *told.remaining, 0);
   return hint;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "quota_service/retry/failure.h"
 
 namespace holdfast::quota {
 
@@ -30,6 +31,21 @@ struct RateLimitHeaders {
   DimensionHeaders requests;
   std::optional<Duration> retry_after;  // retry-after-ms before retry-after; both forms of the latter
 
+  // Not for concurrency.
+  const DimensionHeaders& Of(Dimension dimension) const {
+    switch (dimension) {
+      case Dimension::kTokens:
+        return tokens;
+      case Dimension::kInputTokens:
+        return input_tokens;
+      case Dimension::kOutputTokens:
+        return output_tokens;
+      case Dimension::kRequests:
+      case Dimension::kConcurrency:
+        break;
+    }
+    return requests;
+  }
   bool empty() const {
     return tokens.empty() && input_tokens.empty() && output_tokens.empty() && requests.empty() && !retry_after;
   }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "quota_service/provider/profile.h"
+
 namespace holdfast::quota {
 namespace {
 
@@ -69,7 +71,14 @@ std::vector<LimitGroupOptions> Router::ConfiguredGroups() const {
   std::vector<LimitGroupOptions> groups;
   for (const Upstream& upstream : upstreams_) {
     for (const LimitConfig& limit : upstream.limits) {
-      groups.push_back({GroupName(*upstream.account, FamilyName(limit)), limit.limits, limit.concurrent});
+      LimitGroupOptions group{GroupName(*upstream.account, FamilyName(limit)), limit.limits, limit.concurrent};
+      for (LimitSpec& spec : group.limits) {
+        if (spec.per != std::chrono::minutes(1) || spec.kind != WindowKind::kContinuous) continue;
+        const ProviderProfile& profile = ProfileOf(upstream.account->profile);
+        spec.kind = profile.window;
+        if (spec.dimension == Dimension::kRequests) spec.span = profile.requests_span;
+      }
+      groups.push_back(std::move(group));
     }
   }
   return groups;

@@ -12,14 +12,14 @@ using std::chrono::seconds;
 TEST(ForeignUse, LeavesNoRoomWhereNobodyElseWasSeen) {
   ForeignUse foreign;
   EXPECT_EQ(foreign.Margin(seconds(60)), 0);
-  for (int i = 0; i < 300; ++i) foreign.Observe(seconds(5), 0);
+  for (int i = 0; i < 300; ++i) foreign.Observe(seconds(5), {0, 0});
   EXPECT_EQ(foreign.Margin(seconds(60)), 0);
   EXPECT_EQ(foreign.rate(), 0);
 }
 
 TEST(ForeignUse, LearnsARateAndLeavesRoomForIt) {
   ForeignUse foreign;
-  for (int i = 0; i < 100; ++i) foreign.Observe(seconds(5), 500);
+  for (int i = 0; i < 100; ++i) foreign.Observe(seconds(5), {500, 500});
   EXPECT_NEAR(foreign.rate(), 100, 1);
   EXPECT_NEAR(foreign.Margin(seconds(20)), 2000, 20);
 }
@@ -40,26 +40,34 @@ TEST(ForeignUse, LeavesRoomForBurstsThatAboutOneSendInTwoHundredExceeds) {
     burst_at -= interval;
     const Duration unread = FromSeconds(interval);
     if (i > 200 && amount > foreign.Margin(unread)) ++exceeded;
-    foreign.Observe(unread, amount);
+    foreign.Observe(unread, {amount, amount});
   }
   EXPECT_LE(exceeded, kLooks * 12 / 1000);
   EXPECT_GE(exceeded, kLooks * 1 / 1000) << "more room than it needs";
 }
 
+TEST(ForeignUse, IsNotBelievedUntilItIsProven) {
+  ForeignUse foreign;
+  for (int i = 0; i < 50; ++i) foreign.Observe(seconds(5), {0, 20'000});
+  EXPECT_EQ(foreign.Margin(seconds(5)), 0) << "requests of ours that overtook each other";
+  foreign.Observe(seconds(5), {4000, 4000});
+  EXPECT_GT(foreign.Margin(seconds(5)), 0);
+}
+
 TEST(ForeignUse, IsForgottenWhenTheOthersAreGone) {
   ForeignUse foreign;
-  for (int i = 0; i < 50; ++i) foreign.Observe(seconds(5), 4000);
-  for (int i = 0; i < 200; ++i) foreign.Observe(seconds(5), 0);
+  for (int i = 0; i < 50; ++i) foreign.Observe(seconds(5), {4000, 4000});
+  for (int i = 0; i < 200; ++i) foreign.Observe(seconds(5), {0, 0});
   EXPECT_EQ(foreign.Margin(seconds(5)), 0);
 }
 
 TEST(ForeignUse, AnAnswerThatTellsMoreLaterCountsOnce) {
   ForeignUse foreign;
-  const ForeignUse::Serial serial = foreign.Observe(seconds(10), 0);
-  foreign.Amend(serial, 1000);
+  const ForeignUse::Serial serial = foreign.Observe(seconds(10), {0, 0});
+  foreign.Amend(serial, {1000, 1000});
   EXPECT_NEAR(foreign.rate(), 100, 1);
-  for (int i = 0; i < 200; ++i) foreign.Observe(seconds(10), 0);
-  foreign.Amend(serial, 1000);
+  for (int i = 0; i < 200; ++i) foreign.Observe(seconds(10), {0, 0});
+  foreign.Amend(serial, {1000, 1000});
   EXPECT_EQ(foreign.rate(), 0) << "it is long forgotten";
 }
 

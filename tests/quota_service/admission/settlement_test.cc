@@ -11,31 +11,20 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// Its first answer has come.
-LimitGroup SettlingGroup(std::vector<LimitSpec> limits) {
-  LimitGroup group({.name = "upstream/family", .limits = std::move(limits), .concurrent = {}, .settles = true});
-  group.Enqueue(At({}), 999, 0);
-  group.Admit(At({}));
-  group.OnHeaders(At({}), 999, {});
-  group.Settle(At({}), 999, Settlement::kNotSent);
-  return group;
-}
-
 LimitGroup::Decision Ask(LimitGroup& group, LimitGroup::RequestId id, const Need& need) {
   group.Enqueue(At({}), id, need);
   return group.Admit(At({}));
 }
 
-TEST(Settlement, WhereTheGateDoesNotSettleTheChargeStays) {
+TEST(Settlement, WithoutWordOfWhatWasUsedTheChargeStays) {
   LimitGroup group = LearntGroup({TokensPerMinute(1000)});
-  Ask(group, 1, Need({600, 600, 0}, {900, 900, 0}));
-  EXPECT_EQ(Remaining(group, At({})), 400);
-  group.Settle(At({}), 1, Settlement::kCharged, Tokens{100, 50, 50});
+  Ask(group, 1, 600);
+  group.Settle(At({}), 1, Settlement::kCharged);
   EXPECT_EQ(Remaining(group, At({})), 400);
 }
 
-TEST(Settlement, WhereItDoesTheChargeBecomesWhatWasUsed) {
-  LimitGroup group = SettlingGroup({TokensPerMinute(1000)});
+TEST(Settlement, WhereTheGateSettlesTheChargeBecomesWhatWasUsed) {
+  LimitGroup group = LearntGroup({TokensPerMinute(1000)});
   Ask(group, 1, 600);
   Ask(group, 2, 100);
   group.Settle(At({}), 1, Settlement::kCharged, Tokens{250, 200, 50});
@@ -45,7 +34,7 @@ TEST(Settlement, WhereItDoesTheChargeBecomesWhatWasUsed) {
 }
 
 TEST(Settlement, KeepsRoomForWhatMayStillComeAndFreesItInTheEnd) {
-  LimitGroup group = SettlingGroup({TokensPerMinute(1000)});
+  LimitGroup group = LearntGroup({TokensPerMinute(1000)});
   // Charged 500 and perhaps 540 in the end; then 460 are free for somebody else.
   EXPECT_THAT(Ask(group, 1, Need({500, 500, 0}, {540, 500, 40})).granted, ElementsAre(1));
   EXPECT_THAT(Ask(group, 2, 480).granted, IsEmpty());
@@ -55,19 +44,19 @@ TEST(Settlement, KeepsRoomForWhatMayStillComeAndFreesItInTheEnd) {
 }
 
 TEST(Settlement, ABadEstimateKeepsAtMostATwentiethOfTheLimit) {
-  LimitGroup group = SettlingGroup({TokensPerMinute(1000)});
+  LimitGroup group = LearntGroup({TokensPerMinute(1000)});
   EXPECT_THAT(Ask(group, 1, Need({500, 500, 0}, {1'000'000, 1'000'000, 0})).granted, ElementsAre(1));
   EXPECT_THAT(Ask(group, 2, 450).granted, ElementsAre(2));
 }
 
 TEST(Settlement, ARequestOfTheWholeLimitGoesWhateverItMayComeTo) {
-  LimitGroup group = SettlingGroup({TokensPerMinute(1000)});
+  LimitGroup group = LearntGroup({TokensPerMinute(1000)});
   EXPECT_THAT(Ask(group, 1, Need({1000, 1000, 0}, {5000, 5000, 0})).granted, ElementsAre(1));
 }
 
 TEST(Settlement, InputAndOutputHaveLimitsOfTheirOwn) {
-  LimitGroup group = SettlingGroup({{Dimension::kInputTokens, WindowKind::kContinuous, 1000, kMinute},
-                                    {Dimension::kOutputTokens, WindowKind::kContinuous, 100, kMinute}});
+  LimitGroup group = LearntGroup({{Dimension::kInputTokens, WindowKind::kContinuous, 1000, kMinute},
+                                  {Dimension::kOutputTokens, WindowKind::kContinuous, 100, kMinute}});
   // Output is charged as it comes: nothing on arrival, and room is kept for it.
   const Need need({400, 400, 0}, {500, 400, 5});
   EXPECT_THAT(Ask(group, 1, need).granted, ElementsAre(1));
@@ -84,7 +73,7 @@ TEST(Settlement, InputAndOutputHaveLimitsOfTheirOwn) {
 }
 
 TEST(Settlement, AFlowIsChargedForWhatItUsed) {
-  LimitGroup group = SettlingGroup({TokensPerMinute(1000)});
+  LimitGroup group = LearntGroup({TokensPerMinute(1000)});
   const Flow cheap{"tenant", "cheap"};
   const Flow dear{"tenant", "dear"};
   group.Enqueue(At({}), 1, 400, cheap);
@@ -97,6 +86,35 @@ TEST(Settlement, AFlowIsChargedForWhatItUsed) {
     group.Enqueue(At({}), id + 1, 150, cheap);
   }
   EXPECT_THAT(group.Admit(At({})).granted, ElementsAre(11, 13, 15)) << "until the cheap one has had as much";
+}
+
+TEST(Pacing, RequestsPerMinuteAreHeldToSecondsAtTheFullRate) {
+  LimitSpec spec = RequestsPerMinute(600);
+  spec.span = seconds(1);
+  LimitGroup group = LearntGroup({spec});
+  for (LimitGroup::RequestId id = 1; id <= 300; ++id) group.Enqueue(At({}), id, 1);
+  EXPECT_EQ(group.Admit(At({})).granted.size(), 5u) << "half a second's worth at once";
+  size_t granted = 5;
+  BootTime now = At({});
+  while (const auto next = group.NextAdmission(now)) {
+    now = *next;
+    granted += group.Admit(now).granted.size();
+    const double sent_by_now = 5 + 10 * ToSeconds(now - At({}));
+    ASSERT_LE(static_cast<double>(granted), sent_by_now + 1e-6);
+  }
+  EXPECT_EQ(granted, 300u);
+  EXPECT_NEAR(ToSeconds(now - At({})), 29.5, 0.01) << "at the full rate";
+  EXPECT_EQ(group.Levels(now).size(), 1u) << "it is no limit of its own";
+}
+
+TEST(Pacing, FollowsTheLimitThatItIsOf) {
+  LimitSpec spec = RequestsPerMinute(60);
+  spec.span = seconds(1);
+  LimitGroup group = LearntGroup({spec});
+  Ask(group, 1, 1);
+  group.OnHeaders(At({}), 1, RequestHeaders(6000, 5999));
+  for (LimitGroup::RequestId id = 2; id <= 300; ++id) group.Enqueue(At({}), id, 1);
+  EXPECT_GE(group.Admit(At(seconds(1))).granted.size(), 50u);
 }
 
 TEST(FixedWindows, WhatStillFitsGoesBeforeAHeadThatMustWaitForTheNextWindow) {

@@ -98,7 +98,7 @@ TEST_F(RateLimitHeadersTest, ReadsADateAgainstTheWallClockWhereTheAnswerHasNoneO
 
 class AnthropicHeaders : public RateLimitHeadersTest {};
 
-TEST_F(AnthropicHeaders, InputIsTheDimensionThatIsCharged) {
+TEST_F(AnthropicHeaders, InputAndOutputAreLimitsOfTheirOwn) {
   const RateLimitHeaders read = Parse({{"date", "Sat, 14 Mar 2026 15:09:26 GMT"},
                                        {"anthropic-ratelimit-requests-limit", "50"},
                                        {"anthropic-ratelimit-requests-remaining", "49"},
@@ -110,9 +110,11 @@ TEST_F(AnthropicHeaders, InputIsTheDimensionThatIsCharged) {
                                        {"anthropic-ratelimit-input-tokens-reset", "2026-03-14T15:09:56Z"},
                                        {"anthropic-ratelimit-output-tokens-limit", "8000"},
                                        {"anthropic-ratelimit-output-tokens-remaining", "8000"}});
-  EXPECT_THAT(read.tokens.limit, Optional(40'000));
-  EXPECT_THAT(read.tokens.remaining, Optional(20'000));
-  EXPECT_THAT(read.tokens.reset, Optional(Eq(seconds(30))));
+  EXPECT_TRUE(read.tokens.empty()) << "they are whichever of the others is the tightest";
+  EXPECT_THAT(read.input_tokens.limit, Optional(40'000));
+  EXPECT_THAT(read.input_tokens.remaining, Optional(20'000));
+  EXPECT_THAT(read.input_tokens.reset, Optional(Eq(seconds(30))));
+  EXPECT_THAT(read.output_tokens.limit, Optional(8'000));
   EXPECT_THAT(read.requests.limit, Optional(50));
   EXPECT_THAT(read.requests.remaining, Optional(49));
   EXPECT_EQ(read.requests.reset, std::nullopt) << "a second, rounded, says nothing of the window";

@@ -95,7 +95,7 @@ TEST(RefusalText, ReadsWhatEachProviderSays) {
       {"* Quota exceeded for metric: example.com/free_tier_requests, limit: 15\nPlease retry in 45.837906927s.",
        std::chrono::nanoseconds(45'837'906'927), Dimension::kRequests, 15, kUnsaid, kUnsaid},
       {"This request would exceed your organization's rate limit of 40,000 input tokens per minute.", kUnsaid,
-       Dimension::kTokens, 40'000, kUnsaid, kUnsaid},
+       Dimension::kInputTokens, 40'000, kUnsaid, kUnsaid},
       {"Number of request tokens has exceeded your per-minute rate limit", kUnsaid, Dimension::kTokens, kUnsaid,
        kUnsaid, kUnsaid},
       {"Number of concurrent connections has exceeded your rate limit", kUnsaid, Dimension::kConcurrency, kUnsaid,
