@@ -1,14 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 
 #include "holdfast/quota/v1/quota.pb.h"
 
 namespace holdfast {
 
-// What OpenAI's gate reads of a request, as far as public refusals tell: Unicode code points of `instructions`, of
-// every text part, of tool call arguments and of tool results. Names, ids, roles, tool schemas, images and JSON syntax
-// are not counted. (docs/charge.md)
+// The texts of a request that a gate counts: `instructions`, every part of a message that is text or a refusal,
+// arguments of tool calls, outputs of tool results. In their order; some may be empty.
+void ForEachPromptText(const quota::v1::GenerateRequest& request, const std::function<void(const std::string&)>& visit);
+
+// What OpenAI's gate reads of a request, as far as public refusals tell: Unicode code points of these texts. Names,
+// ids, roles, tool schemas, images and JSON syntax are not counted. (docs/charge.md)
 int64_t CountPromptCharacters(const quota::v1::GenerateRequest& request);
 
 // characters / 4 + 2: what that gate charges for them (720,000 characters: "Requested 180002").

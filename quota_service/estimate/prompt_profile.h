@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "holdfast/quota/v1/quota.pb.h"
+#include "quota_service/estimate/request_shape.h"
+
+namespace holdfast::quota {
+
+// What one pass over a request finds.
+struct PromptProfile {
+  int64_t characters = 0;  // as CountPromptCharacters has them
+  RequestShape shape;      // of all that the model reads: the tools' declarations too, and images by their rule
+};
+
+// `upstream_model` decides how images are counted. The request's text is valid UTF-8, as in every proto that was
+// parsed.
+PromptProfile ProfilePrompt(const v1::GenerateRequest& request, std::string_view upstream_model);
+
+}  // namespace holdfast::quota
