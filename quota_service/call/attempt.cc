@@ -104,6 +104,8 @@ bool Attempt::Take(const Verdict& verdict) {
     silence_->Disarm();
     run_->ArmAt(loop_.Now() + kDrain, [this] { exchange_.reset(); });
     // A completed call is kept; what only its running needed is not.
+    result_.cut = verdict.cut;
+    result_.ran = loop_.Now() - sent_at_;
     tap_.reset();
     parser_ = SseParser(kMostEventBytes);
     headers_.clear();

@@ -18,6 +18,7 @@ namespace holdfast::quota {
 struct AttemptResult {
   std::optional<UpstreamFailure> failure;  // absent: completed
   std::optional<TokenUsage> usage;
+  bool cut = false;       // completed, but at an output cap
   bool answered = false;  // headers came
   bool arrived = false;   // it may count at the upstream: all of it went out, or it had all the time to get there
   bool output = false;    // the tap passed something on

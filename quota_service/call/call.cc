@@ -83,7 +83,9 @@ Call::Call(CallServices services, Envelope envelope, Exchange* exchange)
       gate_(services_.gates.Of(envelope_.route.account->name)),
       patience_(services_.loop.NewTimer()),
       backoff_(services_.loop.NewTimer()),
-      renewal_(services_.loop.NewTimer()) {}
+      renewal_(services_.loop.NewTimer()) {
+  if (envelope_.appraisal) TakeCap();
+}
 
 Call::~Call() {
   LeaveLedger();
@@ -300,6 +302,15 @@ void Call::Launch() {
 }
 
 void Call::Send() {
+  if (cut_answer_) {
+    UpstreamFailure cut;
+    cut.message = fmt::format("the answer reached an output cap that its caller had not asked for; asked again with {}",
+                              envelope_.route.output_cap);
+    services_.observer.OnAttemptFailed(envelope_, cut, cut_answer_->usage);
+    cut_answer_.reset();
+    exchange_->OnRestarted(cut.message);
+    if (finished()) return;
+  }
   const auto body = exchange_->BuildBody(envelope_.route);
   if (!body.ok()) {
     CallFailure failure;
@@ -357,9 +368,7 @@ void Call::OnAttemptEnded(AttemptResult result) {
   }
   if (!result.failure) {
     gate_.OnAnswered(gate_id_);
-    CallOutcome outcome;
-    outcome.usage = result.usage;
-    Finish(std::move(outcome));
+    OnAnswered(result);
     return;
   }
   // This runs inside the attempt, which must not be destroyed before it returns to its caller: it ends itself and is
@@ -371,6 +380,32 @@ void Call::OnAttemptEnded(AttemptResult result) {
   services_.observer.OnAttemptFailed(envelope_, failure, result.usage);
   gate_.OnFailed(gate_id_, envelope_.route.model, failure);
   Retry(failure, result);
+}
+
+void Call::OnAnswered(const AttemptResult& result) {
+  Appraisal* appraisal = envelope_.appraisal.get();
+  if (appraisal != nullptr && result.usage) appraisal->Learn(*result.usage, result.cut);
+  CallOutcome outcome;
+  outcome.usage = result.usage;
+  ran_ += result.ran;
+  const bool may_go_on = exchange_->can_restart() && ran_ < envelope_.route.account->run_timeout;
+  if (!result.cut || appraisal == nullptr || !may_go_on || !appraisal->Raise(result.usage)) {
+    Finish(std::move(outcome));
+    return;
+  }
+  // A larger request, so with a turn of its own. What there is of an answer is kept until then: it is better than none.
+  cut_answer_ = std::move(outcome);
+  renewal_->Disarm();
+  LeaveLedger();
+  settlement_ = Settlement::kNotSent;
+  TakeCap();
+  Enqueue();
+  BeginWait(State::kQueued);
+}
+
+void Call::TakeCap() {
+  envelope_.route.output_cap = envelope_.appraisal->output_cap();
+  envelope_.charge = envelope_.appraisal->charge();
 }
 
 void Call::Retry(const UpstreamFailure& failure, const AttemptResult& result) {
@@ -537,7 +572,11 @@ void Call::Cancel(std::string why) {
 
 void Call::FinishFailed(CallFailure failure) {
   CallOutcome outcome;
-  outcome.failure = std::move(failure);
+  if (cut_answer_ && failure.kind != CallFailure::Kind::kCancelled) {
+    outcome = std::move(*cut_answer_);
+  } else {
+    outcome.failure = std::move(failure);
+  }
   Finish(std::move(outcome));
 }
 

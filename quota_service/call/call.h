@@ -37,7 +37,9 @@ struct CallServices {
 //   awaiting its budget
 //     ▼ reserved, until the call ends
 //   queued ──granted──▶ sending ──done──▶ finished
-//     ▲                   │ refused: back to the front of the queue, the client sees a wait
+//     ▲                   │ cut at an output cap of ours: queued again with a larger one
+//     ├───────────────────┤
+//     │                   │ refused: back to the front of the queue, the client sees a wait
 //     └───────────────────┤
 //   backing off ◀─────────┘ overloaded or broken: backoff, then the front of the queue
 //
@@ -92,6 +94,9 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   // It has a grant, and the gate lets it go.
   void Launch();
   void Send();
+  void OnAnswered(const AttemptResult& result);
+  // As the appraisal has them now.
+  void TakeCap();
   void Retry(const UpstreamFailure& failure, const AttemptResult& result);
   void Refuse(ServerHint hint, bool again);
   RetryBudget& Budget() { return services_.retry_budgets.Of(envelope_.route.account->name); }
@@ -121,6 +126,7 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   std::unique_ptr<BudgetPlace> budget_;  // from the start to the end
   Ledger::Ticket ticket_ = 0;
   Settlement settlement_ = Settlement::kNotSent;  // of the grant that it has, if it ended now
+  std::optional<CallOutcome> cut_answer_;         // at our own output cap; the call goes on to a whole one
   std::unique_ptr<Attempt> attempt_;
   bool under_way_ = false;  // attempt_ has not ended
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/base/clock.h"
+#include "quota_service/appraisal/appraisal.h"
 #include "quota_service/upstream/account.h"
 
 namespace holdfast::quota {
@@ -12,8 +13,9 @@ namespace holdfast::quota {
 // Where a call goes.
 struct Route {
   std::shared_ptr<const Account> account;
-  std::string model;  // as the upstream knows it
-  std::string group;  // its limit group at the ledger
+  std::string model;       // as the upstream knows it
+  std::string group;       // its limit group at the ledger
+  int64_t output_cap = 0;  // to send; 0: what the request itself says
 };
 
 // What the state machine of a call knows about the request. The request itself stays with the Exchange.
@@ -28,7 +30,9 @@ struct Envelope {
   bool background = false;  // nobody looks at it
   int64_t output_cap = 0;   // 0: none
   int64_t bytes = 0;        // of the request, as it is held in memory
-  Duration max_wait{};      // in queue and backoff, in all
+  // Knows better than `charge` what the call needs, and learns from it. Null: `charge` is all that is known.
+  std::shared_ptr<Appraisal> appraisal;
+  Duration max_wait{};  // in queue and backoff, in all
 };
 
 }  // namespace holdfast::quota

@@ -150,6 +150,14 @@ void Reader::Upstream(Section& entry) {
     account.api_key =
         entry.Secret("api_key", "The key that pays. Absent: requests go without Authorization.").value_or("");
   }
+  account.lower_output_cap =
+      entry
+          .Boolean(
+              "cap_output",
+              "Where the provider charges max_output_tokens for good, send a smaller one than callers ask for, sized "
+              "by what their answers took; an answer that it cuts is asked for again with a larger one. Default: "
+              "false.")
+          .value_or(false);
   const auto time = [&](const char* key, const char* doc, Duration& value) {
     value = entry.Time(key, doc).value_or(value);
     if (value <= Duration::zero()) entry.Fail(key, "must be longer than 0");

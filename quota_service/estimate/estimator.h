@@ -16,8 +16,8 @@ namespace holdfast::quota {
 
 // Whose history an estimate is made from.
 struct EstimateKey {
-  std::string model;    // with its upstream: tokenizers and answers are the model's
-  std::string session;  // with its tenant; empty: none
+  std::string model;         // with its upstream: tokenizers and answers are the model's
+  std::string session = {};  // with its tenant; empty: none
   bool background = false;
 };
 

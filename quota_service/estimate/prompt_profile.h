@@ -10,8 +10,8 @@ namespace holdfast::quota {
 
 // What one pass over a request finds.
 struct PromptProfile {
-  int64_t characters = 0;  // as CountPromptCharacters has them
-  RequestShape shape;      // of all that the model reads: the tools' declarations too, and images by their rule
+  int64_t characters = 0;   // as CountPromptCharacters has them
+  RequestShape shape = {};  // of all that the model reads: the tools' declarations too, and images by their rule
 };
 
 // `upstream_model` decides how images are counted. The request's text is valid UTF-8, as in every proto that was

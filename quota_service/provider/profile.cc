@@ -93,6 +93,7 @@ constexpr std::array<ProviderProfile, 7> kProfiles{{
      .dialect = "chat",
      .charge = ChargeRule::kInputPlusCap,
      .errors = kMoonshotErrors,
+     .names_cap = true,
      .hints = HintOrder::kBody},
     {.name = "zhipu", .dialect = "chat", .charge = ChargeRule::kNone, .errors = kZhipuErrors},
     {.name = "anthropic",

@@ -28,6 +28,7 @@ struct Verdict {
   EventClass cls = EventClass::kBeforeOutput;
   std::optional<TokenUsage> usage;         // as soon as the provider tells it, with whatever event
   std::optional<UpstreamFailure> failure;  // exactly when kFailed
+  bool cut = false;                        // kDone, but the answer reached an output cap
 };
 
 // Listens to the event stream of one attempt and classes each event. Implementations also pass the output on to their

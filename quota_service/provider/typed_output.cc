@@ -65,6 +65,7 @@ Verdict TypedOutput::Complete(v1::FinishReason reason, const std::optional<Token
   Verdict verdict;
   verdict.cls = EventClass::kDone;
   verdict.usage = usage;
+  verdict.cut = reason == v1::FINISH_REASON_LENGTH;
   return verdict;
 }
 

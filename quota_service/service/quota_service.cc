@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "common/base/random_id.h"
-#include "common/prompt/prompt_characters.h"
 #include "common/rpc/server.h"
 #include "common/rpc/status.h"
 #include "common/rpc/unary.h"
@@ -118,8 +117,15 @@ absl::StatusOr<Envelope> QuotaServiceImpl::MakeEnvelope(const std::string& token
   const Router::Model model = router_.Find(request.model());
   envelope.route = RouteFor(request, model.routes);
   envelope.output_cap = request.max_output_tokens();
-  envelope.charge = GateCharge(*FindProfile(envelope.route.account->profile), CountPromptCharacters(request),
-                               request.max_output_tokens());
+  const Account& account = *envelope.route.account;
+  Appraisal::Terms terms{.key = {.model = account.name + "/" + envelope.route.model},
+                         .prompt = ProfilePrompt(request, envelope.route.model),
+                         .asked_cap = request.max_output_tokens(),
+                         .may_lower_cap = account.lower_output_cap,
+                         .context_window = model.context_window};
+  if (!envelope.session.empty()) terms.key.session = envelope.tenant + "/" + envelope.session;
+  envelope.appraisal = std::make_shared<Appraisal>(estimator_, ProfileOf(account.profile), std::move(terms));
+  envelope.charge = envelope.appraisal->charge();
   envelope.max_wait = MaxWaitOf(request);
   return envelope;
 }

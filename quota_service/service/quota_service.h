@@ -62,6 +62,8 @@ class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
   AccountGates& gates_;
   const Router& router_;
   const Authenticator& authenticator_;
+  // Calls that are still there when the service goes hold it too.
+  std::shared_ptr<Estimator> estimator_ = std::make_shared<Estimator>();
   bool shutting_down_ = false;
   std::map<GenerateStream*, std::unique_ptr<GenerateStream>> streams_;
   std::map<StatusStream*, Watch> watches_;

@@ -59,6 +59,7 @@ void TypedExchange::SetReader(EventReader* reader) {
 }
 
 absl::StatusOr<RequestBody> TypedExchange::BuildBody(const Route& route) {
+  if (route.output_cap > 0) request_.set_max_output_tokens(route.output_cap);
   auto body = dialect_.BuildBody(request_, route.model, route.account->name);
   if (!body.ok()) return body.status();
   return RequestBody{std::string(dialect_.path()), *std::move(body)};

@@ -13,6 +13,7 @@ struct Account {
   std::string profile;   // see provider/profile.h
   std::string dialect;   // "responses" or "chat"
   std::string api_key;   // empty: no Authorization header
+  bool lower_output_cap = false;  // below what callers ask for, where the provider charges it for good
   Duration connect_timeout = std::chrono::seconds(10);
   Duration stall_timeout = std::chrono::seconds(300);  // the longest silence between two events
   Duration run_timeout = std::chrono::hours(1);        // of a call: its attempts, from sending to end

@@ -52,6 +52,7 @@ Envelope MakeEnvelope(const Account& account, const TestCall::Ask& ask) {
   envelope.digest = "digest";
   envelope.route = {std::make_shared<Account>(account), "gpt-upstream", kGroup};
   envelope.charge = ask.charge;
+  envelope.appraisal = ask.appraisal;
   envelope.max_wait = ask.max_wait;
   return envelope;
 }

@@ -88,6 +88,7 @@ class TestCall {
     int64_t charge = 1000;
     Duration max_wait = std::chrono::minutes(15);
     std::optional<v1::GenerateRequest> request = std::nullopt;  // of typed calls; absent: MakeRequest()
+    std::shared_ptr<Appraisal> appraisal = nullptr;
   };
 
   TestCall(CallRig& rig, Wire wire, const Ask& ask);

@@ -197,5 +197,55 @@ INSTANTIATE_TEST_SUITE_P(Faults, AbsorbedFaultTest,
                                          Absorbed{"stream_429", true}),
                          [](const auto& test) { return std::string(test.param.fault); });
 
+// A provider that charges the output cap for good.
+class SizedCapTest : public QuotaServerTestBase {
+ protected:
+  SizedCapTest() {
+    config_.upstreams.at(1).account.profile = "moonshot";
+    StartServer();
+  }
+  std::vector<int64_t> CapsSent() const {
+    std::vector<int64_t> caps;
+    for (const auto& request : upstream().Requests()) {
+      const auto& cap = request.at("max_output_tokens");
+      caps.push_back(cap.is_null() ? 0 : cap.as_int64());
+    }
+    return caps;
+  }
+};
+
+TEST_F(SizedCapTest, OursIsSentWhereNoneIsNamedAndRaisedTwiceForAnAnswerThatItCuts) {
+  upstream().SetScript(R"({"default": {"text": "begun", "finish": "length", "usage": {"output_tokens": 40000}}})");
+  v1::GenerateRequest request = Request("c1");
+  request.set_model("chat-model");
+  const Generation generation = Generate(request);
+  ASSERT_TRUE(generation.status.ok()) << generation.status.error_message();
+  EXPECT_THAT(CapsSent(), ElementsAre(4096, 16384, 32768));
+  EXPECT_EQ(generation.Count(v1::GenerateEvent::kRestarted), 2);
+  EXPECT_EQ(generation.completed().finish_reason(), v1::FINISH_REASON_LENGTH);
+  EXPECT_EQ(generation.completed().attempts(), 3);
+}
+
+TEST_F(SizedCapTest, TheCallersOwnIsSentAsItIs) {
+  upstream().SetScript(R"({"default": {"text": "begun", "finish": "length", "usage": {"output_tokens": 20000}}})");
+  v1::GenerateRequest request = Request("c1");
+  request.set_model("chat-model");
+  request.set_max_output_tokens(20'000);
+  const Generation generation = Generate(request);
+  EXPECT_THAT(CapsSent(), ElementsAre(20'000));
+  EXPECT_EQ(generation.completed().attempts(), 1);
+}
+
+TEST_F(SizedCapTest, IsSizedByWhatAnswersTook) {
+  upstream().SetScript(R"({"default": {"text": "done", "usage": {"input_tokens": 9, "output_tokens": 1000}}})");
+  for (int i = 0; i < 20; ++i) {
+    v1::GenerateRequest request = Request("c" + std::to_string(i));
+    request.set_model("chat-model");
+    ASSERT_TRUE(Generate(request).status.ok());
+  }
+  EXPECT_EQ(CapsSent().front(), 4096);
+  EXPECT_EQ(CapsSent().back(), 1250);
+}
+
 }  // namespace
 }  // namespace holdfast::quota

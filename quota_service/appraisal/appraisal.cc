@@ -1,0 +1,68 @@
+#include "quota_service/appraisal/appraisal.h"
+
+#include <algorithm>
+
+#include "quota_service/estimate/output_cap.h"
+#include "quota_service/estimate/recent_samples.h"
+
+namespace holdfast::quota {
+namespace {
+
+// Some providers stop a token or two before the cap.
+constexpr int64_t kNearCap = 16;
+
+}  // namespace
+
+Appraisal::Appraisal(std::shared_ptr<Estimator> estimator, const ProviderProfile& profile, Terms terms)
+    : estimator_(std::move(estimator)),
+      profile_(&profile),
+      terms_(std::move(terms)),
+      estimate_(estimator_->For(terms_.prompt.shape, terms_.key, terms_.asked_cap)),
+      cap_(terms_.asked_cap) {
+  const bool ours = terms_.asked_cap > 0 ? terms_.may_lower_cap && ChargesCapForGood(profile) : profile.names_cap;
+  if (ours) {
+    const auto outputs = estimator_->Outputs(terms_.key, SamplesFor(0.95));
+    cap_ = SizeOutputCap(outputs, estimate_.input, LargestCap());
+    // Up to the input's size it costs nothing there.
+    if (profile.charge == ChargeRule::kMaxOfCapAndCharacters) {
+      cap_ = std::min(std::max(cap_, GateCharge(profile, terms_.prompt.characters, 0)), LargestCap());
+    }
+  }
+  Appraise();
+}
+
+int64_t Appraisal::LargestCap() const {
+  int64_t largest = terms_.asked_cap > 0 ? terms_.asked_cap : kLargestOutputCap;
+  // Prompt and cap together larger than the window are refused.
+  if (terms_.context_window > 0 && terms_.asked_cap == 0) {
+    largest = std::min(largest, std::max<int64_t>(1, terms_.context_window - estimate_.input_most));
+  }
+  return largest;
+}
+
+void Appraisal::Appraise() {
+  // A gate that takes the input on arrival, and corrects it later, counts real tokens.
+  if (profile_->charge == ChargeRule::kInput && profile_->settles) {
+    charge_ = estimate_.input;
+    return;
+  }
+  // Images cost their tokens, of which a character is a quarter.
+  charge_ = GateCharge(*profile_, terms_.prompt.characters + 4 * terms_.prompt.shape.images, cap_);
+}
+
+bool Appraisal::Raise(const std::optional<TokenUsage>& usage) {
+  const bool at_cap = !usage || usage->output >= cap_ - kNearCap;
+  if (cap_ == terms_.asked_cap || cap_ >= LargestCap() || !at_cap) return false;
+  cap_ = RaiseOutputCap(cap_, raises_++, LargestCap());
+  Appraise();
+  return true;
+}
+
+void Appraisal::Learn(const TokenUsage& usage, bool cut) {
+  // An answer that our cap has cut would have been longer.
+  const bool says_output = !cut || cap_ == terms_.asked_cap || cap_ >= LargestCap();
+  estimator_->Learn(terms_.prompt.shape, terms_.key, usage.input,
+                    says_output ? std::optional<int64_t>(usage.output) : std::nullopt);
+}
+
+}  // namespace holdfast::quota

@@ -1,0 +1,103 @@
+#include "quota_service/appraisal/appraisal.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::quota {
+namespace {
+
+class AppraisalTest : public testing::Test {
+ protected:
+  Appraisal Of(std::string_view profile, int64_t asked_cap = 0, bool may_lower = false) {
+    Appraisal::Terms terms{.key = {"up/m", "web/alice", false}, .asked_cap = asked_cap, .may_lower_cap = may_lower};
+    terms.prompt.characters = 40'000;
+    terms.prompt.shape.text = 9'000;
+    terms.prompt.shape.images = images_;
+    terms.prompt.shape.images_most = images_;
+    terms.context_window = window_;
+    return Appraisal(estimator_, ProfileOf(profile), terms);
+  }
+  void LearnOutputs(int64_t output) {
+    for (int i = 0; i < 40; ++i) Of("moonshot").Learn({.input = 9'000, .output = output}, false);
+  }
+
+  std::shared_ptr<Estimator> estimator_ = std::make_shared<Estimator>();
+  int64_t images_ = 0;
+  int64_t window_ = 0;
+};
+
+TEST_F(AppraisalTest, AGateThatCountsCharactersTakesWhatItsRuleSays) {
+  const Appraisal openai = Of("openai", 500);
+  EXPECT_EQ(openai.charge(), 10'002);
+  EXPECT_EQ(openai.output_cap(), 500);
+  EXPECT_EQ(Of("openai").output_cap(), 0);
+  EXPECT_EQ(Of("azure").output_cap(), 0);
+}
+
+TEST_F(AppraisalTest, ImagesAreChargedAsImages) {
+  images_ = 765;
+  EXPECT_EQ(Of("openai").charge(), 10'767);
+  EXPECT_EQ(Of("zhipu").charge(), 0);
+}
+
+TEST_F(AppraisalTest, AGateThatSettlesTakesTheExpectedInput) {
+  const Appraisal anthropic = Of("anthropic", 1'000);
+  EXPECT_EQ(anthropic.charge(), 9'000);
+  EXPECT_EQ(anthropic.estimate().input_most, 10'800);
+  EXPECT_EQ(anthropic.estimate().output_q90, 1'000);
+}
+
+TEST_F(AppraisalTest, WhereTheCapIsChargedForGoodAndNoneIsNamedOursIsSent) {
+  EXPECT_EQ(Of("moonshot").output_cap(), 4'096);
+  EXPECT_EQ(Of("moonshot").charge(), 10'002 + 4'096);
+  LearnOutputs(900);
+  EXPECT_EQ(Of("moonshot").output_cap(), 1'125);
+  EXPECT_EQ(Of("moonshot").charge(), 10'002 + 1'125);
+}
+
+TEST_F(AppraisalTest, ACapThatTheCallerNamedIsLoweredOnlyWhereTheOperatorSaysSo) {
+  LearnOutputs(900);
+  EXPECT_EQ(Of("moonshot", 32'000).output_cap(), 32'000);
+  EXPECT_EQ(Of("moonshot", 32'000, true).output_cap(), 1'125);
+  EXPECT_EQ(Of("moonshot", 600, true).output_cap(), 600);
+  EXPECT_EQ(Of("openai", 32'000, true).output_cap(), 10'002);  // free up to the input's charge
+  EXPECT_EQ(Of("openai", 32'000, true).charge(), 10'002);
+  EXPECT_EQ(Of("anthropic", 32'000, true).output_cap(), 32'000);  // charged by nobody
+}
+
+TEST_F(AppraisalTest, AnAnswerThatOurCapCutIsWorthMoreTwiceAtMost) {
+  LearnOutputs(900);
+  Appraisal call = Of("moonshot");
+  const TokenUsage cut{.input = 9'000, .output = 1'125};
+  EXPECT_TRUE(call.Raise(cut));
+  EXPECT_EQ(call.output_cap(), 4'500);
+  EXPECT_EQ(call.charge(), 10'002 + 4'500);
+  EXPECT_FALSE(call.Raise(cut));  // it ended for another reason, such as the window
+  EXPECT_TRUE(call.Raise(std::nullopt));
+  EXPECT_EQ(call.output_cap(), 32'768);
+  EXPECT_FALSE(call.Raise(std::nullopt));
+}
+
+TEST_F(AppraisalTest, TheCallersOwnCapIsNotRaised) {
+  EXPECT_FALSE(Of("moonshot", 600).Raise(std::nullopt));
+  EXPECT_FALSE(Of("openai").Raise(std::nullopt));
+  Appraisal lowered = Of("moonshot", 5'000, true);
+  EXPECT_TRUE(lowered.Raise(std::nullopt));
+  EXPECT_EQ(lowered.output_cap(), 5'000);
+  EXPECT_FALSE(lowered.Raise(std::nullopt));
+}
+
+TEST_F(AppraisalTest, OurCapLeavesThePromptItsRoomInTheWindow) {
+  window_ = 12'000;
+  EXPECT_EQ(Of("moonshot").output_cap(), 1'200);
+}
+
+TEST_F(AppraisalTest, WhatOurCapHasCutTeachesInputAlone) {
+  Of("moonshot").Learn({.input = 9'900, .output = 4'096}, true);
+  EXPECT_EQ(estimator_->For(RequestShape{.text = 1'000}, {"up/m", "web/alice", false}).input, 1'100);
+  EXPECT_TRUE(estimator_->Outputs({"up/m", "web/alice", false}, 1).empty());
+  Of("moonshot").Learn({.input = 9'900, .output = 700}, false);
+  EXPECT_EQ(estimator_->Outputs({"up/m", "web/alice", false}, 1).size(), 1U);
+}
+
+}  // namespace
+}  // namespace holdfast::quota
