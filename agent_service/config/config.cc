@@ -54,6 +54,16 @@ AgentConfig ReadAgentConfig(Section& root) {
     config.snapshot_every_turns = static_cast<int>(
         sessions.Integer("snapshot_every_turns", 0, 1000, "Turns between automatic snapshots; 0: none. Default: 4.")
             .value_or(config.snapshot_every_turns));
+    config.compact_after_turn =
+        sessions
+            .Number(
+                "compact_after_turn", 0, 1,
+                "After a turn a context that fills more than this part of its room is compacted; in a turn, one that "
+                "would not fit. 0: never. Default: 0.7.")
+            .value_or(config.compact_after_turn);
+    config.compaction_target =
+        sessions.Number("compaction_target", 0.05, 0.9, "How full a context may be after compaction. Default: 0.5.")
+            .value_or(config.compaction_target);
   });
   config.tls = ReadTlsServer(root);
   return config;

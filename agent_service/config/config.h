@@ -21,6 +21,8 @@ struct AgentConfig {
   std::string default_model;
   Duration default_max_wait = std::chrono::minutes(15);
   int snapshot_every_turns = 4;  // 0: none
+  double compact_after_turn = 0.7;
+  double compaction_target = 0.5;
   std::optional<TlsServer> tls;
 };
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "agent_service/context/context_size.h"
 #include "agent_service/session/session_state.h"
 #include "holdfast/quota/v1/quota.pb.h"
 
@@ -18,7 +19,10 @@ quota::v1::GenerateRequest BuildRequest(const std::string& tenant, const std::st
 // cap. 0: nothing is known of either.
 int64_t ContextCeiling(const quota::v1::GetModelResponse& model, int64_t max_output_tokens);
 
-// FAILED_PRECONDITION names the sizes when the request is estimated to be over the ceiling.
+// FAILED_PRECONDITION names the sizes when the context is estimated to have more tokens than the window has room for,
+// or a larger charge than the largest admissible request.
+absl::Status CheckContext(const ContextSize& size, const quota::v1::GetModelResponse& model, int64_t max_output_tokens);
+// The same for a request of which nothing was measured.
 absl::Status CheckContext(const quota::v1::GenerateRequest& request, const quota::v1::GetModelResponse& model);
 
 }  // namespace holdfast::agent

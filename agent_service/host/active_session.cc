@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent_service/context/compaction.h"
 #include "agent_service/context/request_builder.h"
 #include "agent_service/host/log_events.h"
 #include "agent_service/host/log_row.h"
@@ -13,11 +14,15 @@
 #include "agent_service/session/timestamp.h"
 #include "agent_service/turn/next_step.h"
 #include "agent_service/turn/patience.h"
+#include "common/base/random_id.h"
+#include "common/base/utf8.h"
 #include "common/wait/wait_left.h"
 
 namespace holdfast::agent {
 namespace {
 
+// In a turn a context is compacted where it fills more of its room than this: estimates are estimates.
+constexpr double kBeforeCall = 0.95;
 constexpr int kLoadPage = 1000;
 constexpr Duration kCommitRetry = std::chrono::seconds(1);
 // A wait is written into the log again when its end moves by more than this, and by a tenth.
@@ -47,7 +52,8 @@ ActiveSession::~ActiveSession() = default;
 
 bool ActiveSession::idle() const {
   if (closed_) return true;
-  return state_.turn() == nullptr && !committing_ && tasks_.empty() && watchers_.empty() && call_ == nullptr;
+  return state_.turn() == nullptr && state_.compaction() == nullptr && !preparing_ && !committing_ && tasks_.empty() &&
+         watchers_.empty() && call_ == nullptr;
 }
 
 void ActiveSession::Load(absl::AnyInvocable<void(absl::Status)> done) {
@@ -114,14 +120,18 @@ void ActiveSession::Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl:
     append.events.push_back(RowOfEvent(one, now));
     events.push_back(std::move(one));
   };
-  add(std::move(event));
   const int every = services_.snapshot_every_turns;
+  const bool compacts = event.has_compaction_call_started() || event.has_context_compacted();
+  const bool begins = compacts && state_.compaction() == nullptr && !state_.compaction_due();
+  if (every > 0 && begins && (state_.turn() != nullptr || state_.turns_since_snapshot() > 0))
+    add(SnapshotEvent(fmt::format("auto.{}", after.last_sequence()), after.last_sequence(), true));
+  add(std::move(event));
   if (every > 0 && state_.turn() != nullptr && after.turn() == nullptr && after.turns_since_snapshot() >= every)
     add(SnapshotEvent(fmt::format("auto.{}", after.last_sequence()), after.last_sequence(), true));
 
   v1::Session summary = after.Summary();
   summary.set_session_id(session_id_);
-  append.session = RowOfSession(tenant_, summary, after.turn() != nullptr);
+  append.session = RowOfSession(tenant_, summary, after.turn() != nullptr || after.compaction() != nullptr);
   append.expected_sequence = state_.last_sequence();
   append.generation = services_.store.generation();
 
@@ -151,7 +161,11 @@ void ActiveSession::Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl:
 void ActiveSession::Committed(const v1::SessionEvent& event) {
   state_.Apply(event);
   for (const auto& watcher : std::vector(watchers_)) watcher->OnCommitted(event);
-  if (event.has_turn_completed() || event.has_turn_failed()) services_.observer.OnTurnEnded(OutcomeOf(event));
+  // A compaction that the event has ended.
+  if (call_ != nullptr && (event.has_turn_started() || event.has_session_restored())) AbandonCall();
+  if (!event.has_turn_completed() && !event.has_turn_failed()) return;
+  services_.observer.OnTurnEnded(OutcomeOf(event));
+  services_.loop.Post([self = shared_from_this()] { self->ConsiderCompaction(); });
 }
 
 void ActiveSession::CommitOwn(v1::SessionEvent event) {
@@ -375,7 +389,12 @@ void ActiveSession::Next() {
   NextStep next = DecideNextStep(session_id_, state_);
   switch (next.kind) {
     case NextStep::Kind::kIdle:
+      if (state_.compaction_due()) ConsiderCompaction();
+      return;
     case NextStep::Kind::kAwaitTools:
+      return;
+    case NextStep::Kind::kAwaitCompaction:
+      if (call_ == nullptr) StartCompaction();
       return;
     case NextStep::Kind::kBeginCall:
       PrepareCall(std::move(next.call));
@@ -384,10 +403,12 @@ void ActiveSession::Next() {
       if (call_ == nullptr) StartCall(next.call);
       return;
     case NextStep::Kind::kEnd:
+    case NextStep::Kind::kUpdatePlan:
       Enqueue([this](const absl::Status& open) {
         if (!open.ok()) return;
         NextStep again = DecideNextStep(session_id_, state_);
-        if (again.kind == NextStep::Kind::kEnd) CommitOwn(std::move(again.end));
+        if (again.kind == NextStep::Kind::kEnd || again.kind == NextStep::Kind::kUpdatePlan)
+          CommitOwn(std::move(again.end));
       });
       return;
   }
@@ -407,8 +428,11 @@ void ActiveSession::PrepareCall(v1::ModelCallStarted call) {
       if (now.kind != NextStep::Kind::kBeginCall || now.call.call_id() != call.call_id()) return raw->Next();
       if (!status.ok() && !IsBrokenLink(status)) return raw->FailTurn(status);
       if (status.ok()) {
-        const absl::Status fits =
-            CheckContext(BuildRequest(raw->tenant_, raw->session_id_, raw->state_, call), response);
+        raw->known_model_.emplace(raw->state_.turn()->started.model(), response);
+        if (!raw->state_.turn()->compaction_failed && raw->Compact(response, kBeforeCall)) return;
+        const ContextSize size =
+            MeasureContext(raw->state_, CountCodePoints(raw->state_.turn()->started.instructions()));
+        const absl::Status fits = CheckContext(size, response, call.max_output_tokens());
         if (!fits.ok()) {
           ErrorDetails details;
           details.violations.push_back({"model:" + response.model(), std::string(fits.message()), "tokens",
@@ -434,6 +458,65 @@ void ActiveSession::StartCall(const v1::ModelCallStarted& call) {
   call_->Start();
 }
 
+void ActiveSession::ConsiderCompaction() {
+  if (closed_ || preparing_ || state_.turn() != nullptr || state_.compaction() != nullptr) return;
+  if (services_.compact_after_turn <= 0 || state_.newest_turn().model().empty()) return;
+  preparing_ = true;
+  const auto compact = [self = shared_from_this()](const grpc::Status& status,
+                                                   const quota::v1::GetModelResponse& response) {
+    self->preparing_ = false;
+    self->Enqueue([raw = self.get(), status, response](const absl::Status& open) {
+      if (!open.ok()) return;
+      // A turn that began meanwhile was not to wait for this.
+      if (raw->state_.turn() != nullptr || raw->state_.compaction() != nullptr) return raw->Next();
+      if (status.ok()) raw->Compact(response, raw->services_.compact_after_turn);
+    });
+  };
+  const std::string& model = state_.newest_turn().model();
+  if (known_model_ && known_model_->first == model) return compact(grpc::Status::OK, known_model_->second);
+  services_.quota.GetModel(model, compact);
+}
+
+bool ActiveSession::Compact(const quota::v1::GetModelResponse& model, double begin_at) {
+  if (services_.compact_after_turn <= 0) return false;
+  CompactionStep step = DecideCompaction(state_, model, begin_at, services_.compaction_target);
+  v1::SessionEvent event;
+  switch (step.kind) {
+    case CompactionStep::Kind::kNone:
+      return false;
+    case CompactionStep::Kind::kCut:
+      *event.mutable_context_compacted() = std::move(step.cut);
+      break;
+    case CompactionStep::Kind::kCall:
+      // New even where a deleted session had the same name, as the ids of turns are.
+      step.call.set_call_id(fmt::format("{}/compact/{}-{}", session_id_, state_.last_sequence() + 1, RandomId()));
+      *event.mutable_compaction_call_started() = std::move(step.call);
+      break;
+  }
+  CommitOwn(std::move(event));
+  return true;
+}
+
+void ActiveSession::StartCompaction() {
+  const v1::CompactionCallStarted& call = *state_.compaction();
+  const TurnState* turn = state_.turn();
+  logged_wait_end_.reset();
+  ModelCall::Owner* owner = this;
+  call_ = std::make_unique<ModelCall>(
+      services_.loop, services_.quota, BuildCompactionRequest(tenant_, session_id_, state_, call),
+      turn == nullptr ? services_.default_max_wait : PatienceLeft(*turn, services_.loop.WallNow()), owner);
+  call_->Start();
+}
+
+bool ActiveSession::IsCompacting() const {
+  return call_ != nullptr && state_.compaction() != nullptr && state_.compaction()->call_id() == call_->call_id();
+}
+
+void ActiveSession::EndCompaction(v1::SessionEvent event) {
+  LetCallGo();
+  CommitOwn(std::move(event));
+}
+
 void ActiveSession::FailTurn(const grpc::Status& status) { CommitOwn(TurnFailedEvent(*state_.turn(), status)); }
 
 bool ActiveSession::Awaits(const std::string& call_id) const {
@@ -449,10 +532,12 @@ void ActiveSession::OnCallWaiting(const quota::v1::Wait& wait) {
     const Duration by = std::chrono::abs(wait_end_ - *logged_wait_end_);
     return by > kLeastLoggedMove && by > FromSeconds(wait.seconds()) / 10;
   };
-  if (!from_here && (!logged_wait_end_ || moved())) {
+  if (!from_here && state_.turn() != nullptr && (!logged_wait_end_ || moved())) {
     logged_wait_end_ = wait_end_;
     Enqueue([this, call_id = call_->call_id(), wait](const absl::Status& open) {
-      if (open.ok() && Awaits(call_id)) CommitOwn(WaitNotedEvent(*state_.turn()->call, wait));
+      if (!open.ok() || state_.turn() == nullptr) return;
+      const bool compacting = state_.compaction() != nullptr && state_.compaction()->call_id() == call_id;
+      if (compacting || Awaits(call_id)) CommitOwn(WaitNotedEvent(state_.turn()->started.turn_id(), call_id, wait));
     });
   }
   // Not by way of the log: a short wait may be over before it is written.
@@ -470,6 +555,7 @@ void ActiveSession::OnCallAdmitted(const quota::v1::Admitted& admitted) {
 
 void ActiveSession::OnCallDelta(const quota::v1::Delta& delta) {
   wait_.reset();
+  if (IsCompacting()) return;
   v1::WatchEvent event;
   *event.mutable_delta() = delta;
   Broadcast(event);
@@ -477,6 +563,7 @@ void ActiveSession::OnCallDelta(const quota::v1::Delta& delta) {
 
 void ActiveSession::OnCallRestarted(const quota::v1::Restarted& restarted) {
   wait_.reset();
+  if (IsCompacting()) return;
   v1::WatchEvent event;
   *event.mutable_restarted() = restarted;
   Broadcast(event);
@@ -486,7 +573,10 @@ void ActiveSession::OnCallRestarted(const quota::v1::Restarted& restarted) {
 void ActiveSession::OnCallAnswered(std::vector<quota::v1::Item> items, const quota::v1::Completed& completed) {
   wait_.reset();
   Enqueue([this, call_id = call_->call_id(), items = std::move(items), completed](const absl::Status& open) mutable {
-    if (!open.ok() || !Awaits(call_id)) return;
+    if (!open.ok()) return;
+    if (IsCompacting() && call_->call_id() == call_id)
+      return EndCompaction(ConcludeCompaction(state_, *state_.compaction(), items, completed));
+    if (!Awaits(call_id)) return;
     LetCallGo();
     CommitOwn(ModelAnsweredEvent(*state_.turn()->call, state_, std::move(items), completed));
   });
@@ -495,7 +585,15 @@ void ActiveSession::OnCallAnswered(std::vector<quota::v1::Item> items, const quo
 void ActiveSession::OnCallFailed(const grpc::Status& status) {
   wait_.reset();
   Enqueue([this, call_id = call_->call_id(), status](const absl::Status& open) {
-    if (!open.ok() || !Awaits(call_id)) return;
+    if (!open.ok()) return;
+    if (IsCompacting() && call_->call_id() == call_id) {
+      const bool no_use = status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+                          status.error_code() == grpc::StatusCode::UNAVAILABLE;
+      // The turn's next call would end the same way.
+      if (state_.turn() != nullptr && no_use) return EndCompaction(TurnFailedEvent(*state_.turn(), status));
+      return EndCompaction(CompactionFailedEvent(*state_.compaction(), status));
+    }
+    if (!Awaits(call_id)) return;
     LetCallGo();
     FailTurn(status);
   });

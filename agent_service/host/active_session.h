@@ -33,6 +33,10 @@ struct SessionServices {
   Duration default_max_wait = std::chrono::minutes(15);
   // Every so many turns a snapshot is taken; 0: none.
   int snapshot_every_turns = 4;
+  // After a turn a context that fills more than this part of its room is compacted, in a turn one that would not fit;
+  // until no more than `compaction_target` is used. 0: never.
+  double compact_after_turn = 0.7;
+  double compaction_target = 0.5;
 };
 
 // A session in memory: its folded state, its one writer, its model call and its watchers. Everything that changes it
@@ -91,6 +95,14 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void Next();
   void PrepareCall(v1::ModelCallStarted call);
   void StartCall(const v1::ModelCallStarted& call);
+  // Begins to compact the context of a session without a turn, or goes on with it, where it is to be done.
+  void ConsiderCompaction();
+  // False: nothing is to be done, or can be.
+  bool Compact(const quota::v1::GetModelResponse& model, double begin_at);
+  void StartCompaction();
+  // The call that runs compacts the context.
+  bool IsCompacting() const;
+  void EndCompaction(v1::SessionEvent event);
   void FailTurn(const grpc::Status& status);
   // The running turn waits for this call's answer.
   bool Awaits(const std::string& call_id) const;
@@ -110,6 +122,7 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   std::deque<Queued> tasks_;
   bool committing_ = false;
   bool preparing_ = false;
+  std::optional<std::pair<std::string, quota::v1::GetModelResponse>> known_model_;  // of the newest call
   bool closed_ = false;
   grpc::Status close_status_;
   std::unique_ptr<ModelCall> call_;

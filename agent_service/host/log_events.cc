@@ -51,10 +51,10 @@ v1::SessionEvent ToolResultEvent(const TurnState& turn, v1::SubmitToolResultRequ
   return event;
 }
 
-v1::SessionEvent WaitNotedEvent(const v1::ModelCallStarted& call, const quota::v1::Wait& wait) {
+v1::SessionEvent WaitNotedEvent(const std::string& turn_id, const std::string& call_id, const quota::v1::Wait& wait) {
   v1::SessionEvent event;
-  event.mutable_wait_noted()->set_turn_id(call.turn_id());
-  event.mutable_wait_noted()->set_call_id(call.call_id());
+  event.mutable_wait_noted()->set_turn_id(turn_id);
+  event.mutable_wait_noted()->set_call_id(call_id);
   *event.mutable_wait_noted()->mutable_wait() = wait;
   return event;
 }
@@ -95,6 +95,16 @@ v1::SessionEvent TurnFailedEvent(const TurnState& turn, const grpc::Status& stat
   if (!details.violations.empty()) failed->set_quota_metric(details.violations.front().metric);
   failed->set_never_fits(status.error_code() == grpc::StatusCode::FAILED_PRECONDITION && !details.violations.empty());
   *failed->mutable_usage() = turn.usage;
+  return event;
+}
+
+v1::SessionEvent CompactionFailedEvent(const v1::CompactionCallStarted& call, const grpc::Status& status) {
+  v1::SessionEvent event;
+  v1::CompactionFailed* failed = event.mutable_compaction_failed();
+  failed->set_turn_id(call.turn_id());
+  failed->set_call_id(call.call_id());
+  failed->set_code(status.error_code());
+  failed->set_message(RepairUtf8(status.error_message()));
   return event;
 }
 

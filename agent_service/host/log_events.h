@@ -18,7 +18,7 @@ namespace holdfast::agent {
 v1::SessionEvent TurnStartedEvent(v1::SubmitTurnRequest request, int64_t sequence, const std::string& model,
                                   Duration default_max_wait);
 v1::SessionEvent ToolResultEvent(const TurnState& turn, v1::SubmitToolResultRequest request);
-v1::SessionEvent WaitNotedEvent(const v1::ModelCallStarted& call, const quota::v1::Wait& wait);
+v1::SessionEvent WaitNotedEvent(const std::string& turn_id, const std::string& call_id, const quota::v1::Wait& wait);
 // A tool call whose id the log has already gets another: results, journals and clients tell calls apart by their
 // ids.
 v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, const SessionState& state,
@@ -28,5 +28,7 @@ v1::SessionEvent TurnFailedEvent(const TurnState& turn, const grpc::Status& stat
 
 v1::SessionEvent SnapshotEvent(const std::string& name, int64_t at_sequence, bool automatic);
 v1::SessionEvent RestoredEvent(const v1::RestoreSessionRequest& request, int64_t to_sequence);
+
+v1::SessionEvent CompactionFailedEvent(const v1::CompactionCallStarted& call, const grpc::Status& status);
 
 }  // namespace holdfast::agent

@@ -18,7 +18,7 @@ int64_t Sum(int64_t a, int64_t b) {
   return a > 0 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min();
 }
 
-void Add(const quota::v1::Usage& more, quota::v1::Usage* sum) {
+void AddUsage(const quota::v1::Usage& more, quota::v1::Usage* sum) {
   sum->set_input_tokens(Sum(sum->input_tokens(), more.input_tokens()));
   sum->set_cached_input_tokens(Sum(sum->cached_input_tokens(), more.cached_input_tokens()));
   sum->set_output_tokens(Sum(sum->output_tokens(), more.output_tokens()));
@@ -59,6 +59,11 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       turn_ = TurnState();
       turn_->started = started;
       turn_->first_sequence = event.sequence();
+      newest_turn_ = started;
+      newest_turn_.clear_input();
+      newest_turn_.clear_tools();
+      compaction_.reset();
+      compaction_due_ = false;
       v1::SubmitTurnResponse response;
       response.set_turn_id(started.turn_id());
       response.set_sequence(event.sequence());
@@ -72,6 +77,8 @@ void SessionState::Apply(const v1::SessionEvent& event) {
     }
 
     case v1::SessionEvent::kModelCallStarted:
+      compaction_.reset();
+      compaction_due_ = false;
       if (!turn_) break;
       turn_->call = event.model_call_started();
       turn_->steps = event.model_call_started().step();
@@ -89,17 +96,9 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       if (turn_) Answer(event.model_answered());
       break;
 
-    case v1::SessionEvent::kToolResultRecorded: {
-      const quota::v1::ToolResult& result = event.tool_result_recorded().result();
-      quota::v1::Item item;
-      *item.mutable_tool_result() = result;
-      Say(std::move(item));
-      if (turn_) {
-        std::erase_if(turn_->open_tools,
-                      [&](const quota::v1::ToolCall& call) { return call.call_id() == result.call_id(); });
-      }
+    case v1::SessionEvent::kToolResultRecorded:
+      Result(event.tool_result_recorded().result());
       break;
-    }
 
     case v1::SessionEvent::kTurnCompleted:
       EndTurn("not run: the turn was completed without it");
@@ -122,10 +121,66 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       created_ = event.time();
       EndTurn("not run: the session was imported before this tool had a result");
       break;
+    case v1::SessionEvent::kCompactionCallStarted:
+      if (turn_ && turn_->call) break;
+      compaction_ = event.compaction_call_started();
+      if (turn_) turn_->wait.reset();
+      break;
+    case v1::SessionEvent::kContextCompacted:
+      Compact(event.context_compacted());
+      break;
+    case v1::SessionEvent::kCompactionFailed:
+      compaction_.reset();
+      compaction_due_ = false;
+      AddUsage(event.compaction_failed().usage(), &usage_);
+      if (!turn_) break;
+      turn_->compaction_failed = true;
+      turn_->wait.reset();
+      turn_->waited_seconds += event.compaction_failed().waited_seconds();
+      break;
+    case v1::SessionEvent::kPlanUpdated:
+      if (event.plan_updated().has_plan()) plan_ = event.plan_updated().plan();
+      Result(event.plan_updated().result());
+      break;
     case v1::SessionEvent::KIND_NOT_SET:
       break;
   }
-  if (!head_) marks_.push_back({event.sequence(), history_.position()});
+  if (!head_) marks_.push_back({event.sequence(), history_.position(), view_});
+}
+
+void SessionState::Compact(const v1::ContextCompacted& compacted) {
+  compaction_.reset();
+  compaction_due_ = compacted.more();
+  AddUsage(compacted.usage(), &usage_);
+  if (turn_) {
+    turn_->wait.reset();
+    turn_->waited_seconds += compacted.waited_seconds();
+    AddUsage(compacted.usage(), &turn_->usage);
+  }
+  if (head_) return;
+  const auto within = [](int64_t item, size_t most) {
+    return item <= 0 ? 0 : std::min(static_cast<size_t>(item), most);
+  };
+  ContextView view;
+  view.covered = within(compacted.through_item(), history_.items().size());
+  if (compacted.has_ledger()) view.ledger = compacted.ledger();
+  if (compacted.pinned_item() > 0 && within(compacted.pinned_item(), view.covered) > 0)
+    view.pinned = within(compacted.pinned_item(), view.covered) - 1;
+  view.cut = within(compacted.cut_through_item(), history_.items().size());
+  view.tool_output_bytes = within(compacted.tool_output_bytes(), std::numeric_limits<uint32_t>::max());
+  if (compacted.tokens_per_character() > 0)
+    tokens_per_character_ = std::clamp(compacted.tokens_per_character(), 0.05, 2.0);
+  views_.push_back(std::move(view));
+  view_ = views_.size() - 1;
+  measured_.reset();
+}
+
+void SessionState::Result(const quota::v1::ToolResult& result) {
+  quota::v1::Item item;
+  *item.mutable_tool_result() = result;
+  Say(std::move(item));
+  if (!turn_) return;
+  std::erase_if(turn_->open_tools, [&](const quota::v1::ToolCall& call) { return call.call_id() == result.call_id(); });
 }
 
 void SessionState::Say(quota::v1::Item item) {
@@ -140,9 +195,13 @@ void SessionState::Restore(const v1::SessionEvent& event) {
   response.set_left_at(event.sequence() - 1);
   if (!restored.client_key().empty()) restores_by_key_[restored.client_key()] = response;
   turn_.reset();
+  compaction_.reset();
+  compaction_due_ = false;
   if (head_) return;
   const Mark* mark = MarkAt(restored.to_sequence());
   history_.Restore(mark == nullptr ? History::Position() : mark->position);
+  view_ = mark == nullptr ? 0 : mark->view;
+  measured_.reset();
   std::vector<std::string> open;
   for (const quota::v1::Item& item : history_.items()) {
     if (item.has_tool_call()) open.push_back(item.tool_call().call_id());
@@ -175,6 +234,13 @@ bool SessionState::IsPresent(int64_t sequence) const {
   return mark != nullptr && mark->position.branch == present.branch && mark->position.size == present.size;
 }
 
+void SessionState::Measure(const quota::v1::Usage& usage) {
+  if (head_ || usage.input_tokens() <= 0 || usage.output_tokens() < 0 || usage.reasoning_tokens() < 0) return;
+  // Reasoning is paid for, and not sent again.
+  const int64_t said = std::max<int64_t>(0, usage.output_tokens() - usage.reasoning_tokens());
+  measured_ = MeasuredContext{Sum(usage.input_tokens(), said), history_.items().size()};
+}
+
 void SessionState::Answer(const v1::ModelAnswered& answered) {
   for (const quota::v1::Item& item : answered.items()) {
     Say(item);
@@ -182,9 +248,10 @@ void SessionState::Answer(const v1::ModelAnswered& answered) {
     turn_->open_tools.push_back(item.tool_call());
     if (!head_) tool_call_ids_.insert(item.tool_call().call_id());
   }
+  Measure(answered.usage());
   turn_->answered = turn_->open_tools.empty();
-  Add(answered.usage(), &turn_->usage);
-  Add(answered.usage(), &usage_);
+  AddUsage(answered.usage(), &turn_->usage);
+  AddUsage(answered.usage(), &usage_);
   turn_->waited_seconds += answered.waited_seconds();
   turn_->call.reset();
   turn_->wait.reset();
@@ -196,6 +263,8 @@ void SessionState::EndTurn(const std::string& why_tools_did_not_run) {
     Say(ErrorResult(call.call_id(), why_tools_did_not_run));
   }
   turn_.reset();
+  compaction_.reset();
+  compaction_due_ = false;
   ++turns_since_snapshot_;
 }
 
@@ -215,6 +284,9 @@ SessionState SessionState::Head() const {
   head.turn_ = turn_;
   head.usage_ = usage_;
   head.turns_since_snapshot_ = turns_since_snapshot_;
+  head.compaction_ = compaction_;
+  head.compaction_due_ = compaction_due_;
+  head.plan_ = plan_;
   head.head_ = true;
   return head;
 }
@@ -228,6 +300,7 @@ v1::Session SessionState::Summary() const {
   *session.mutable_updated() = updated_;
   session.set_last_sequence(last_sequence_);
   *session.mutable_usage() = usage_;
+  if (plan_.steps_size() > 0) *session.mutable_plan() = plan_;
   session.set_status(v1::SESSION_STATUS_IDLE);
   if (turn_) {
     session.set_turn_id(turn_->started.turn_id());

@@ -21,9 +21,26 @@ struct TurnState {
   std::optional<v1::WaitNoted> wait;            // the newest of `call`
   google::protobuf::Timestamp first_wait_time;  // of the first wait of `call`; meaningful with `wait`
   std::vector<quota::v1::ToolCall> open_tools;  // asked for by the last answer, without a result, in order
+  bool compaction_failed = false;               // none is tried again in this turn
   bool answered = false;                        // the last call was answered, and the answer asked for no tools
   quota::v1::Usage usage;
   double waited_seconds = 0;  // by answered calls
+};
+
+// What of the conversation the model sees: the ledger for the items before `covered`, the pinned one of these, and the
+// rest, of which the results of tools before `cut` are shortened. Without compactions: everything.
+struct ContextView {
+  size_t covered = 0;
+  std::optional<v1::Ledger> ledger;
+  std::optional<size_t> pinned;  // below covered
+  size_t cut = 0;
+  size_t tool_output_bytes = 0;  // of results before `cut`
+};
+
+// The newest answer's own count of the context that it was given, and its own.
+struct MeasuredContext {
+  int64_t tokens = 0;
+  size_t items = 0;  // of the conversation, up to and with the answer
 };
 
 // A session as its log tells it: the fold of all events, nothing else. Pure; applying the same events gives the same
@@ -45,6 +62,18 @@ class SessionState {
   const TurnState* turn() const { return turn_ ? &*turn_ : nullptr; }
   // The first event of the turn that this client key started, and its id. Null: none did.
   const v1::SubmitTurnResponse* FindTurn(const std::string& client_key) const;
+  const ContextView& view() const { return views_[view_]; }
+  // Absent: nothing was measured since the context was last changed otherwise than by growing.
+  const std::optional<MeasuredContext>& measured() const { return measured_; }
+  // As it was learnt before the newest compaction. 1/4 before that.
+  double tokens_per_character() const { return tokens_per_character_; }
+  // The call that compacts the context. Null: none runs.
+  const v1::CompactionCallStarted* compaction() const { return compaction_ ? &*compaction_ : nullptr; }
+  // A compaction was not done when its last piece was.
+  bool compaction_due() const { return compaction_due_; }
+  // The newest turn, without what was said in it and without tools. Empty: there was none.
+  const v1::TurnStarted& newest_turn() const { return newest_turn_; }
+  const v1::Plan& plan() const { return plan_; }
   // What this client key restored. Null: nothing.
   const v1::RestoreSessionResponse* FindRestore(const std::string& client_key) const;
   // The event that the newest snapshot of this name is of.
@@ -61,11 +90,15 @@ class SessionState {
   void EndTurn(const std::string& why_tools_did_not_run);
   void Answer(const v1::ModelAnswered& answered);
   void Say(quota::v1::Item item);
+  void Result(const quota::v1::ToolResult& result);
+  void Compact(const v1::ContextCompacted& compacted);
+  void Measure(const quota::v1::Usage& usage);
   void Restore(const v1::SessionEvent& event);
   // What the conversation was like after the events so far.
   struct Mark {
     int64_t sequence = 0;
     History::Position position;
+    size_t view = 0;
   };
   const Mark* MarkAt(int64_t sequence) const;
 
@@ -76,7 +109,15 @@ class SessionState {
   google::protobuf::Timestamp created_;
   google::protobuf::Timestamp updated_;
   History history_;
-  std::vector<Mark> marks_;  // one after each event
+  std::vector<Mark> marks_;                                       // one after each event
+  std::vector<ContextView> views_ = std::vector<ContextView>(1);  // all that ever were
+  size_t view_ = 0;
+  std::optional<v1::CompactionCallStarted> compaction_;
+  bool compaction_due_ = false;
+  v1::TurnStarted newest_turn_;
+  v1::Plan plan_;
+  std::optional<MeasuredContext> measured_;
+  double tokens_per_character_ = 0.25;
   std::set<std::string> tool_call_ids_;
   std::optional<TurnState> turn_;
   std::map<std::string, v1::SubmitTurnResponse> turns_by_key_;

@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 
 #include "absl/status/status.h"
+#include "agent_service/turn/plan_tool.h"
 
 namespace holdfast::agent {
 
 NextStep DecideNextStep(const std::string& session_id, const SessionState& state) {
   NextStep next;
+  if (state.compaction() != nullptr) {
+    next.kind = NextStep::Kind::kAwaitCompaction;
+    return next;
+  }
   const TurnState* turn = state.turn();
   if (turn == nullptr) return next;
   const v1::TurnStarted& started = turn->started;
@@ -15,6 +20,11 @@ NextStep DecideNextStep(const std::string& session_id, const SessionState& state
   if (turn->call) {
     next.kind = NextStep::Kind::kAwaitCall;
     next.call = *turn->call;
+    return next;
+  }
+  if (const quota::v1::ToolCall* call = OpenPlanCall(*turn)) {
+    next.kind = NextStep::Kind::kUpdatePlan;
+    *next.end.mutable_plan_updated() = UpdatePlan(started.turn_id(), *call);
     return next;
   }
   if (!turn->open_tools.empty()) {

@@ -14,11 +14,13 @@ struct NextStep {
     kBeginCall,  // commit `call`, then send it
     kAwaitCall,  // the call was begun: attach to it
     kAwaitTools,
-    kEnd,  // commit `end`
+    kUpdatePlan,       // commit `end`, plan_updated, the result of the model's call
+    kAwaitCompaction,  // the call that compacts the context was begun: attach to it. A turn may run or not
+    kEnd,              // commit `end`
   };
   Kind kind = Kind::kIdle;
   v1::ModelCallStarted call;
-  v1::SessionEvent end;  // turn_completed or turn_failed
+  v1::SessionEvent end;  // turn_completed, turn_failed or plan_updated
 };
 
 //   user message ─▶ model call ─▶ answer ─▶ tool calls? ──no──▶ completed

@@ -16,6 +16,9 @@ void ForEachPromptText(const quota::v1::GenerateRequest& request, const std::fun
 // ids, roles, tool schemas, images and JSON syntax are not counted. (docs/charge.md)
 int64_t CountPromptCharacters(const quota::v1::GenerateRequest& request);
 
+// The same, of one item.
+int64_t CountItemCharacters(const quota::v1::Item& item);
+
 // characters / 4 + 2: what that gate charges for them (720,000 characters: "Requested 180002").
 int64_t EstimateTokens(int64_t characters);
 

@@ -60,6 +60,10 @@ void Pair::StartAgent() {
   agent_grpc_ = AddressIn(*line, "grpc ");
 }
 
+void Pair::SetQuotaConfig(const QuotaConfig& quota_config) {
+  std::ofstream(quota_arguments_.back()) << quota_config(simulator_.url());
+}
+
 void Pair::KillAgent() { agent_->Kill(); }
 void Pair::KillQuota() { quota_->Kill(); }
 void Pair::KillBoth() {

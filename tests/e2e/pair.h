@@ -40,6 +40,8 @@ class Pair {
   void KillAgent();
   void StartAgent();
   void KillQuota();
+  // For the next StartQuota, of a pair that was made with a configuration.
+  void SetQuotaConfig(const QuotaConfig& quota_config);
   void StartQuota();
   // At once: neither sees the other die.
   void KillBoth();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent_service/context/compaction.h"
 #include "agent_service/context/request_builder.h"
 #include "agent_service/host/log_row.h"
 #include "agent_service/session/session_state.h"
@@ -49,6 +50,14 @@ void CheckRow(const LogRow& row, const v1::SessionEvent& event) {
 
 void CheckDecisions(const SessionState& state, WallTime now) {
   const NextStep next = DecideNextStep("s", state);
+  if (state.compaction() != nullptr) {
+    Check(next.kind == NextStep::Kind::kAwaitCompaction, "a compaction that was begun is awaited");
+    const auto request = BuildCompactionRequest("tenant", "s", state, *state.compaction());
+    Check(request.SerializeAsString() ==
+              BuildCompactionRequest("tenant", "s", state, *state.compaction()).SerializeAsString(),
+          "the same log gives the same request");
+    return;
+  }
   Check((next.kind == NextStep::Kind::kIdle) == (state.turn() == nullptr), "idle is what has no turn");
   if (state.turn() == nullptr) return;
   const TurnState& turn = *state.turn();

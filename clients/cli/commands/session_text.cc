@@ -52,6 +52,15 @@ std::string DescribeInput(const agent::v1::TurnStarted& turn) {
   return fmt::format("you: {}", TextOf(said));
 }
 
+std::string PlanText(const agent::v1::Plan& plan) {
+  std::string text;
+  for (const agent::v1::PlanStep& step : plan.steps()) {
+    const char* mark = step.status() == "completed" ? "x" : step.status() == "in_progress" ? ">" : " ";
+    text += fmt::format("{}  [{}] {}", text.empty() ? "plan\n" : "\n", mark, step.step());
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string SessionLine(const Session& session) {
@@ -93,6 +102,13 @@ std::string DescribeEvent(const SessionEvent& event) {
                          event.session_forked().at_sequence());
     case SessionEvent::kSessionImported:
       return fmt::format("imported; it was session {}", event.session_imported().from_session_id());
+    case SessionEvent::kContextCompacted:
+      return fmt::format("context compacted: about {} tokens instead of {}", event.context_compacted().tokens_after(),
+                         event.context_compacted().tokens_before());
+    case SessionEvent::kCompactionFailed:
+      return fmt::format("the context was not compacted: {}", event.compaction_failed().message());
+    case SessionEvent::kPlanUpdated:
+      return PlanText(event.plan_updated().plan());
     default:
       return {};
   }

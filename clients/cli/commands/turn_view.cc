@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "clients/cli/tools/registry.h"
+
 namespace holdfast::cli {
 
 using agent::v1::SessionEvent;
@@ -57,6 +59,9 @@ std::vector<TurnChange> TurnView::FoldDurable(const SessionEvent& event) {
       std::erase_if(open_calls_, [&](const auto& call) { return call.call_id() == recorded.result().call_id(); });
       return {ResultRecorded{recorded.result()}};
     }
+    case SessionEvent::kPlanUpdated:
+      if (event.plan_updated().turn_id() != turn_id_) return {};
+      return {ResultRecorded{event.plan_updated().result()}};
     case SessionEvent::kTurnCompleted:
       if (event.turn_completed().turn_id() != turn_id_) return {};
       ended_ = true;
@@ -104,7 +109,7 @@ std::vector<TurnChange> TurnView::FoldAnswer(const agent::v1::ModelAnswered& ans
       if (text.starts_with(shown)) done.rest = text.substr(shown.size());
       if (!answer_.empty() && !text.empty()) answer_ += '\n';
       answer_ += text;
-    } else if (item.has_tool_call()) {
+    } else if (item.has_tool_call() && item.tool_call().name() != kUpdatePlanTool) {
       open_calls_.push_back(item.tool_call());
     }
     changes.push_back(std::move(done));

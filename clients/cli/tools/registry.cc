@@ -60,6 +60,17 @@ constexpr char kListSchema[] = R"({"type":"object","properties":{
 "path":{"type":"string","description":"The folder, relative to the workspace. Default: its root."}},
 "additionalProperties":false})";
 
+constexpr char kPlanDescription[] =
+    "Keeps the plan of the task, which the user sees and which survives when the conversation is compacted. Give all "
+    "steps "
+    "each time. At most one is in_progress.";
+constexpr char kPlanSchema[] = R"({"type":"object","properties":{
+"explanation":{"type":"string","description":"Why the plan changed."},
+"plan":{"type":"array","minItems":1,"maxItems":100,"items":{"type":"object","properties":{
+"step":{"type":"string"},"status":{"type":"string","enum":["pending","in_progress","completed"]}},
+"required":["step","status"],"additionalProperties":false}}},
+"required":["plan"],"additionalProperties":false})";
+
 quota::v1::Tool Declare(const char* name, const char* description, const char* schema) {
   quota::v1::Tool tool;
   tool.set_name(name);
@@ -106,9 +117,10 @@ ToolOutcome Bounded(ToolOutcome outcome) {
 }  // namespace
 
 std::vector<quota::v1::Tool> ToolDeclarations() {
-  return {
-      Declare(kShellTool, kShellDescription, kShellSchema), Declare(kApplyPatchTool, kPatchDescription, kPatchSchema),
-      Declare(kReadFileTool, kReadDescription, kReadSchema), Declare(kListFilesTool, kListDescription, kListSchema)};
+  return {Declare(kShellTool, kShellDescription, kShellSchema),
+          Declare(kApplyPatchTool, kPatchDescription, kPatchSchema),
+          Declare(kReadFileTool, kReadDescription, kReadSchema), Declare(kListFilesTool, kListDescription, kListSchema),
+          Declare(kUpdatePlanTool, kPlanDescription, kPlanSchema)};
 }
 
 absl::StatusOr<UniqueFd> OpenFolder(const Workspace& workspace, const ShellArguments& arguments) {

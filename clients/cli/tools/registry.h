@@ -24,6 +24,9 @@ struct ToolContext {
   std::function<void(const std::string&)> notice{};  // words for people about what goes on; may be empty
 };
 
+// Declared here, and run by agent_service, which keeps the plan.
+inline constexpr char kUpdatePlanTool[] = "update_plan";
+
 // What the model is told about the tools: names, descriptions, JSON schemas of the arguments.
 std::vector<quota::v1::Tool> ToolDeclarations();
 

@@ -115,7 +115,7 @@ TEST_F(HostFailure, AContextOverTheCeilingNeverFitsAndIsNotSent) {
   EXPECT_THAT(Log(other), ElementsAre("created", "turn", "call 1"));
 }
 
-TEST_F(HostFailure, AToolOutputThatGrowsTheContextOverTheCeilingFailsTheNextCall) {
+TEST_F(HostFailure, AToolOutputThatGrowsTheContextOverTheCeilingIsCut) {
   quota::v1::GetModelResponse model;
   model.set_largest_admissible_tokens(1000);
   quota_.SetModel(grpc::Status::OK, model);
@@ -123,8 +123,9 @@ TEST_F(HostFailure, AToolOutputThatGrowsTheContextOverTheCeilingFailsTheNextCall
   Submit(id);
   AnswerCall({Asked("c1")});
   SubmitResult(id, "c1", std::string(50'000, 'x'));
-  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "result c1", "failed 9"));
-  EXPECT_TRUE(LastFailure(id).never_fits());
+  EXPECT_THAT(Log(id),
+              ElementsAre("created", "turn", "call 1", "answer", "result c1", "snapshot auto.5", "cut", "call 2"));
+  EXPECT_LE(quota_.requests().back().items(2).tool_result().output().size(), 2048U);
 }
 
 }  // namespace

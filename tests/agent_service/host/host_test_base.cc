@@ -168,6 +168,14 @@ std::string Describe(const v1::SessionEvent& event) {
       return "forked " + std::to_string(event.session_forked().at_sequence());
     case v1::SessionEvent::kSessionImported:
       return "imported";
+    case v1::SessionEvent::kCompactionCallStarted:
+      return "compaction";
+    case v1::SessionEvent::kContextCompacted:
+      return event.context_compacted().call_id().empty() ? "cut" : "compacted";
+    case v1::SessionEvent::kCompactionFailed:
+      return "not compacted";
+    case v1::SessionEvent::kPlanUpdated:
+      return "plan";
     case v1::SessionEvent::KIND_NOT_SET:
       break;
   }

@@ -16,7 +16,7 @@ std::vector<v1::SessionEvent> AnyLog(std::mt19937& random) {
   const int length = 1 + pick(40);
   while (static_cast<int>(events.size()) < length) {
     const auto now = static_cast<int64_t>(events.size()) + 1;
-    switch (pick(11)) {
+    switch (pick(13)) {
       case 0:
         events.push_back(TurnEvent("k" + std::to_string(pick(10)), pick(3) == 0 ? "\nlate" : "words", id()));
         break;
@@ -48,6 +48,34 @@ std::vector<v1::SessionEvent> AnyLog(std::mt19937& random) {
         break;
       }
       case 9: {
+        v1::SessionEvent event;
+        v1::ContextCompacted* compacted = event.mutable_context_compacted();
+        compacted->set_through_item(pick(30) - 3);
+        compacted->set_pinned_item(pick(30) - 3);
+        compacted->set_cut_through_item(pick(30) - 3);
+        compacted->set_tool_output_bytes(pick(30) - 3);
+        compacted->mutable_usage()->set_input_tokens(pick(100));
+        compacted->set_more(pick(2) == 0);
+        events.push_back(event);
+        break;
+      }
+      case 10: {
+        v1::SessionEvent event;
+        switch (pick(3)) {
+          case 0:
+            event.mutable_compaction_call_started()->set_call_id(id());
+            break;
+          case 1:
+            event.mutable_compaction_failed()->set_call_id(id());
+            break;
+          default:
+            event.mutable_plan_updated()->mutable_plan()->add_steps()->set_step(id());
+            event.mutable_plan_updated()->mutable_result()->set_call_id(id());
+        }
+        events.push_back(event);
+        break;
+      }
+      case 11: {
         v1::SessionEvent event;
         if (pick(2) == 0) event.mutable_snapshot_taken()->set_name(id());
         if (event.kind_case() == v1::SessionEvent::KIND_NOT_SET) event.mutable_session_forked();

@@ -30,7 +30,7 @@ class RegistryTest : public testing::Test {
 
 TEST_F(RegistryTest, DeclaresSchemasThatForbidUnknownArguments) {
   const auto tools = ToolDeclarations();
-  ASSERT_EQ(tools.size(), 4u);
+  ASSERT_EQ(tools.size(), 5u);
   for (const quota::v1::Tool& tool : tools) {
     const boost::json::value schema = boost::json::parse(tool.parameters());
     EXPECT_EQ(schema.at("type"), "object") << tool.name();
