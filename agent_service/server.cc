@@ -9,6 +9,7 @@
 #include "agent_service/host/session_host.h"
 #include "agent_service/metrics/metrics.h"
 #include "agent_service/quota_client/grpc_quota_client.h"
+#include "agent_service/salvage/salvage.h"
 #include "agent_service/service/agent_service.h"
 #include "agent_service/service/identity.h"
 #include "agent_service/store/sqlite_store.h"
@@ -24,6 +25,15 @@ namespace {
 // Unary calls finish in milliseconds; watchers have been ended by then.
 constexpr Duration kDrain = std::chrono::seconds(5);
 constexpr Duration kMetricsInterval = std::chrono::seconds(1);
+
+// False: nothing was changed.
+bool SaveDamaged(const std::string& path, const absl::Status& how) {
+  const absl::StatusOr<SalvageReport> report = Salvage(path);
+  if (!report.ok()) return false;
+  spdlog::error("{}", std::string(how.message()));
+  for (const std::string& line : Describe(*report)) spdlog::error("{}", line);
+  return true;
+}
 
 }  // namespace
 
@@ -111,8 +121,10 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
   auto impl = std::make_unique<Impl>(config);
   Impl& self = *impl;
   if (signals == Signals::kStop) self.StopOnSignals();
-  auto store = SqliteStore::Open(config.store_path,
-                                 [&loop = self.loop](absl::AnyInvocable<void()> task) { loop.Post(std::move(task)); });
+  const auto on_loop = [&loop = self.loop](absl::AnyInvocable<void()> task) { loop.Post(std::move(task)); };
+  auto store = SqliteStore::Open(config.store_path, on_loop);
+  if (IsDamage(store.status()) && SaveDamaged(config.store_path, store.status()))
+    store = SqliteStore::Open(config.store_path, on_loop);
   if (!store.ok()) return store.status();
   self.store = *std::move(store);
   self.host = std::make_unique<SessionHost>(SessionServices{.loop = self.loop,

@@ -4,9 +4,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "agent_service/context/compaction.h"
+#include "agent_service/context/context_items.h"
 #include "agent_service/context/request_builder.h"
 #include "agent_service/host/log_events.h"
 #include "agent_service/host/log_row.h"
@@ -23,6 +25,7 @@ namespace {
 
 // In a turn a context is compacted where it fills more of its room than this: estimates are estimates.
 constexpr double kBeforeCall = 0.95;
+constexpr size_t kMostSnapshotBytes = size_t{256} << 10;
 constexpr int kLoadPage = 1000;
 constexpr Duration kCommitRetry = std::chrono::seconds(1);
 // A wait is written into the log again when its end moves by more than this, and by a tenth.
@@ -330,9 +333,28 @@ void ActiveSession::Restore(v1::RestoreSessionRequest request, Reply<v1::Restore
   });
 }
 
-void ActiveSession::Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence) {
+v1::WatchEvent ActiveSession::ExpiredCursor() const {
+  v1::WatchEvent event;
+  v1::CursorExpired* expired = event.mutable_cursor_expired();
+  *expired->mutable_session() = state_.Summary();
+  expired->mutable_session()->set_session_id(session_id_);
+  std::vector<quota::v1::Item> items = ContextItems(state_);
+  size_t bytes = 0;
+  auto first = items.end();
+  while (first != items.begin() && bytes + std::prev(first)->ByteSizeLong() <= kMostSnapshotBytes)
+    bytes += (--first)->ByteSizeLong();
+  expired->set_more(first != items.begin());
+  for (; first != items.end(); ++first) *expired->add_newest() = std::move(*first);
+  return event;
+}
+
+void ActiveSession::Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence, bool accept_snapshot) {
   if (closed_) return stream->Finish(close_status_);
   if (stalled_) return stream->Finish(*stalled_);
+  if (after_sequence > state_.last_sequence() && accept_snapshot) {
+    stream->Write(ExpiredCursor());
+    after_sequence = state_.last_sequence();
+  }
   if (after_sequence > state_.last_sequence()) {
     return stream->Finish({grpc::StatusCode::INVALID_ARGUMENT,
                            fmt::format("after_sequence: {} is beyond the last event, {}; watch again from 0",

@@ -57,7 +57,8 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void CancelTurn(v1::CancelTurnRequest request, Reply<v1::CancelTurnResponse> reply);
   void Snapshot(v1::SnapshotSessionRequest request, Reply<v1::SnapshotSessionResponse> reply);
   void Restore(v1::RestoreSessionRequest request, Reply<v1::RestoreSessionResponse> reply);
-  void Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence);
+  // `accept_snapshot`: a cursor beyond the log is answered with the session as it is, and watching begins there.
+  void Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence, bool accept_snapshot = false);
   // The process goes away, or the session does: watchers end with `status`, nothing more is written.
   // What is asked from now on is refused with it too.
   void Close(const grpc::Status& status);
@@ -91,6 +92,7 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void Stall(const absl::Status& reason);
   void Unstall();
   void Broadcast(const v1::WatchEvent& event);
+  v1::WatchEvent ExpiredCursor() const;
 
   void Next();
   void PrepareCall(v1::ModelCallStarted call);

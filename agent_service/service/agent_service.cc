@@ -185,7 +185,7 @@ grpc::ServerWriteReactor<v1::WatchEvent>* AgentServiceImpl::Watch(grpc::Callback
                  [stream, request, gone](absl::StatusOr<std::shared_ptr<ActiveSession>> session) {
                    if (*gone) return;
                    if (!session.ok()) return stream->Finish(ToGrpc(session.status()));
-                   (*session)->Watch(stream, request.after_sequence());
+                   (*session)->Watch(stream, request.after_sequence(), request.accept_snapshot());
                  });
     });
   });

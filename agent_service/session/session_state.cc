@@ -121,6 +121,9 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       created_ = event.time();
       EndTurn("not run: the session was imported before this tool had a result");
       break;
+    case v1::SessionEvent::kSessionSalvaged:
+      EndTurn("its result was lost with a damaged database: it may have run; look before you run it again");
+      break;
     case v1::SessionEvent::kCompactionCallStarted:
       if (turn_ && turn_->call) break;
       compaction_ = event.compaction_call_started();

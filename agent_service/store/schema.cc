@@ -6,6 +6,9 @@
 #include <filesystem>
 #include <system_error>
 
+#include "agent_service/store/row_check.h"
+#include "agent_service/store/rules.h"
+
 namespace holdfast::agent {
 namespace {
 
@@ -52,18 +55,63 @@ CREATE INDEX sessions_by_update ON sessions(tenant, updated_us DESC, session_id)
 CREATE INDEX sessions_running ON sessions(tenant, session_id) WHERE running = 1;
 )sql";
 
-constexpr std::array<const char*, 1> kMigrations = {kFirstSchema};
+// row_check.h; NULL in rows that older releases wrote.
+constexpr char kRowChecks[] = "ALTER TABLE log ADD COLUMN row_check INTEGER";
+
+constexpr std::array<const char*, 2> kMigrations = {kFirstSchema, kRowChecks};
+
+absl::Status Damaged(const std::string& path, const std::string& how) {
+  return absl::DataLossError(fmt::format(
+      "{} is damaged: {}; move it away and restore a backup, or save what can be read with `sqlite3 {} .recover`", path,
+      how, path));
+}
+
+// Every row as it was written, every session with all of its events.
+absl::Status CheckRows(sqlite::Connection& connection, const std::string& path) {
+  const absl::StatusOr<int64_t> checked =
+      connection.QueryInt("SELECT count(*) FROM pragma_table_info('log') WHERE name = 'row_check'");
+  if (!checked.ok()) return checked.status();
+  if (*checked == 0) return absl::OkStatus();
+  absl::StatusOr<sqlite::Statement> rows = connection.Prepare(
+      "SELECT tenant, session_id, sequence, time_us, type, schema_version, bytes, row_check FROM log NOT INDEXED "
+      "WHERE row_check IS NOT NULL");
+  if (!rows.ok()) return rows.status();
+  while (true) {
+    const absl::StatusOr<bool> row = rows->Step();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    LogRow event;
+    event.sequence = rows->Int(2);
+    event.time = FromMicros(rows->Int(3));
+    event.type = static_cast<int32_t>(rows->Int(4));
+    event.schema_version = static_cast<int32_t>(rows->Int(5));
+    event.bytes = rows->Bytes(6);
+    if (RowCheck(rows->Bytes(0), rows->Bytes(1), event) != rows->Int(7))
+      return Damaged(path,
+                     fmt::format("event {} of session {} is not what was written", event.sequence, rows->Bytes(1)));
+  }
+  const absl::StatusOr<int64_t> incomplete = connection.QueryInt(
+      "SELECT count(*) FROM sessions s WHERE s.last_sequence IS NOT (SELECT count(*) FROM log l WHERE l.tenant = "
+      "s.tenant "
+      "AND l.session_id = s.session_id)");
+  if (!incomplete.ok()) return incomplete.status();
+  if (*incomplete > 0) return Damaged(path, fmt::format("{} sessions do not have all of their events", *incomplete));
+  const absl::StatusOr<int64_t> lost = connection.QueryInt(
+      "SELECT count(*) FROM (SELECT DISTINCT tenant, session_id FROM log) l WHERE NOT EXISTS (SELECT 1 FROM sessions s "
+      "WHERE s.tenant = l.tenant AND s.session_id = l.session_id)");
+  if (!lost.ok()) return lost.status();
+  if (*lost > 0) return Damaged(path, fmt::format("{} sessions have events and are not listed", *lost));
+  return absl::OkStatus();
+}
 
 absl::Status CheckDamage(sqlite::Connection& connection, const std::string& path) {
   std::error_code error;
   const uintmax_t size = std::filesystem::file_size(path, error);
   if (error || size >= kMaxCheckedBytes) return absl::OkStatus();
-  const absl::StatusOr<std::string> verdict = connection.QueryText("PRAGMA quick_check(1)");
+  const absl::StatusOr<std::string> verdict = connection.QueryText("PRAGMA integrity_check(1)");
   if (!verdict.ok()) return verdict.status();
-  if (*verdict == "ok") return absl::OkStatus();
-  return absl::DataLossError(fmt::format(
-      "{} is damaged: {}; move it away and restore a backup, or save what can be read with `sqlite3 {} .recover`", path,
-      *verdict, path));
+  if (*verdict != "ok") return Damaged(path, *verdict);
+  return CheckRows(connection, path);
 }
 
 absl::Status InTransaction(sqlite::Connection& connection, const std::function<bool()>& keep_trying,

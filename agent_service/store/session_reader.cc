@@ -6,13 +6,14 @@
 #include <utility>
 
 #include "agent_service/store/page_token.h"
+#include "agent_service/store/row_check.h"
 #include "agent_service/store/rules.h"
 
 namespace holdfast::agent {
 namespace {
 
 constexpr char kLog[] =
-    "SELECT sequence, time_us, type, schema_version, bytes FROM log "
+    "SELECT sequence, time_us, type, schema_version, bytes, row_check FROM log "
     "WHERE tenant = ?1 AND session_id = ?2 AND sequence > ?3 ORDER BY sequence LIMIT ?4";
 
 // In the order in which SessionOf reads them.
@@ -98,6 +99,12 @@ absl::StatusOr<std::vector<LogRow>> SessionReader::Read(const std::string& tenan
     bytes += log_.ByteCount(4);
     if (!events.empty() && bytes > kMaxReadBytes) break;
     events.push_back(EventOf(log_));
+    if (!log_.Null(5) && log_.Int(5) != RowCheck(tenant, session_id, events.back())) {
+      return absl::DataLossError(
+          fmt::format("event {} of session {} is not what was written: the disk is failing; "
+                      "restart agent_service, which saves what can be read",
+                      events.back().sequence, session_id));
+    }
   }
   if (events.empty()) {  // nothing new, or no session?
     if (const absl::StatusOr<SessionRow> session = Get(tenant, session_id); !session.ok()) return session.status();

@@ -2,14 +2,16 @@
 
 #include <utility>
 
+#include "agent_service/store/row_check.h"
+
 namespace holdfast::agent {
 namespace {
 
 constexpr char kHead[] = "SELECT last_sequence, generation FROM sessions WHERE tenant = ?1 AND session_id = ?2";
 
 constexpr char kInsertEvent[] =
-    "INSERT INTO log(tenant, session_id, sequence, time_us, type, schema_version, bytes) VALUES(?1, ?2, ?3, ?4, ?5, "
-    "?6, ?7)";
+    "INSERT INTO log(tenant, session_id, sequence, time_us, type, schema_version, bytes, row_check) VALUES(?1, ?2, "
+    "?3, ?4, ?5, ?6, ?7, ?8)";
 
 constexpr char kPutSession[] = R"sql(
 INSERT INTO sessions(tenant, session_id, title, model, workspace, created_us, updated_us, last_sequence, generation, running,
@@ -80,6 +82,9 @@ absl::StatusOr<std::optional<SessionHead>> SessionWriter::ReadHead(const std::st
 }
 
 absl::Status SessionWriter::InsertEvent(const SessionRow& session, int64_t sequence, const LogRow& event) {
+  LogRow numbered = event;
+  numbered.sequence = sequence;
+  numbered.time = FromMicros(ToMicros(event.time));
   return insert_event_.BindText(1, session.tenant)
       .BindText(2, session.session_id)
       .Bind(3, sequence)
@@ -87,6 +92,7 @@ absl::Status SessionWriter::InsertEvent(const SessionRow& session, int64_t seque
       .Bind(5, event.type)
       .Bind(6, event.schema_version)
       .BindBlob(7, event.bytes)
+      .Bind(8, RowCheck(session.tenant, session.session_id, numbered))
       .Run();
 }
 

@@ -168,6 +168,8 @@ void Statement::Reset() {
 
 int64_t Statement::Int(int column) const { return sqlite3_column_int64(handle_.get(), column); }
 
+bool Statement::Null(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL; }
+
 std::string Statement::Bytes(int column) const {
   // The pointer first, then the size: the order that SQLite asks for.
   const void* data = sqlite3_column_blob(handle_.get(), column);

@@ -72,6 +72,7 @@ class Statement {
   // Columns count from 0, of the row that Step found.
   int64_t Int(int column) const;
   std::string Bytes(int column) const;
+  bool Null(int column) const;
   size_t ByteCount(int column) const;
 
  private:

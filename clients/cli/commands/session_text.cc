@@ -102,6 +102,9 @@ std::string DescribeEvent(const SessionEvent& event) {
                          event.session_forked().at_sequence());
     case SessionEvent::kSessionImported:
       return fmt::format("imported; it was session {}", event.session_imported().from_session_id());
+    case SessionEvent::kSessionSalvaged:
+      return fmt::format("events up to {} were lost with a damaged database",
+                         event.session_salvaged().known_sequence());
     case SessionEvent::kContextCompacted:
       return fmt::format("context compacted: about {} tokens instead of {}", event.context_compacted().tokens_after(),
                          event.context_compacted().tokens_before());

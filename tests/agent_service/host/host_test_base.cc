@@ -168,6 +168,8 @@ std::string Describe(const v1::SessionEvent& event) {
       return "forked " + std::to_string(event.session_forked().at_sequence());
     case v1::SessionEvent::kSessionImported:
       return "imported";
+    case v1::SessionEvent::kSessionSalvaged:
+      return "salvaged";
     case v1::SessionEvent::kCompactionCallStarted:
       return "compaction";
     case v1::SessionEvent::kContextCompacted:

@@ -56,6 +56,31 @@ TEST_F(WatchTest, ACursorBeyondTheLogIsRefused) {
   EXPECT_THAT(status.error_message(), HasSubstr("after_sequence: 4"));
 }
 
+TEST_F(WatchTest, ACursorBeyondTheLogGetsTheSessionAsItIsWhereThatIsAccepted) {
+  const std::string id = RunningSession();
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer token-a");
+  v1::WatchRequest request;
+  request.set_session_id(id);
+  request.set_after_sequence(99);
+  request.set_accept_snapshot(true);
+  const auto reader = stub_->Watch(&context, request);
+  v1::WatchEvent event;
+  ASSERT_TRUE(reader->Read(&event));
+  ASSERT_TRUE(event.has_cursor_expired());
+  EXPECT_EQ(event.cursor_expired().session().last_sequence(), 3);
+  EXPECT_EQ(event.cursor_expired().session().session_id(), id);
+  ASSERT_EQ(event.cursor_expired().newest_size(), 1);
+  EXPECT_EQ(event.cursor_expired().newest(0).message().parts(0).text(), "hello");
+  EXPECT_FALSE(event.cursor_expired().more());
+  ASSERT_TRUE(reader->Read(&event));
+  EXPECT_EQ(event.caught_up().last_sequence(), 3);
+  AnswerCall({Said("hi")});
+  ASSERT_TRUE(reader->Read(&event));
+  EXPECT_EQ(event.event().sequence(), 4);
+  context.TryCancel();
+}
+
 TEST_F(WatchTest, PassesOnWhatIsTransientInItsOrder) {
   const std::string id = RunningSession();
   const auto watch = Watch(id);

@@ -78,8 +78,8 @@ TEST_F(ReleasedDatabase, IsAnOlderOneToAProgramThatKnowsMoreAndKeepsEverything) 
   // And back: this program is older than that, and says so.
   const auto refused = Open();
   EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << refused.status();
-  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("schema version 2"));
-  ASSERT_TRUE(Connect().Execute("PRAGMA user_version = 1").ok());
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("schema version 3"));
+  ASSERT_TRUE(Connect().Execute("PRAGMA user_version = 2").ok());
   auto store = MustOpen();
   StoreCalls calls(store.get());
   ExpectWhole(calls);

@@ -1,0 +1,27 @@
+#include "agent_service/store/row_check.h"
+
+#include <openssl/sha.h>
+
+#include <initializer_list>
+#include <string>
+
+#include "agent_service/store/rules.h"
+
+namespace holdfast::agent {
+
+int64_t RowCheck(std::string_view tenant, std::string_view session_id, const LogRow& row) {
+  std::string text;
+  text.reserve(tenant.size() + session_id.size() + row.bytes.size() + 64);
+  text.append(tenant).append(1, '\0').append(session_id).append(1, '\0');
+  for (const int64_t number : {row.sequence, ToMicros(row.time), int64_t{row.type}, int64_t{row.schema_version}}) {
+    for (int shift = 0; shift < 64; shift += 8) text += static_cast<char>(static_cast<uint64_t>(number) >> shift);
+  }
+  text += row.bytes;
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  uint64_t check = 0;
+  for (int i = 0; i < 8; ++i) check = check << 8 | digest[i];
+  return static_cast<int64_t>(check);
+}
+
+}  // namespace holdfast::agent

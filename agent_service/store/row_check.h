@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "agent_service/store/store.h"
+
+namespace holdfast::agent {
+
+// What is stored beside a row of the log, so that bytes that changed on the disk are noticed: 64 bits of a SHA-256 over
+// everything in the row.
+int64_t RowCheck(std::string_view tenant, std::string_view session_id, const LogRow& row);
+
+}  // namespace holdfast::agent

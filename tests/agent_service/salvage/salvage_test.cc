@@ -1,0 +1,220 @@
+// Databases with damage: what can be read is saved, in its place, and what was lost is named.
+#include "agent_service/salvage/salvage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+
+#include "agent_service/host/log_row.h"
+#include "tests/agent_service/session/event_samples.h"
+#include "tests/agent_service/store/sqlite_store_fixture.h"
+
+namespace holdfast::agent {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr int kSessions = 6;
+
+class SalvageTest : public SqliteStoreFixture {
+ protected:
+  using Logs = std::map<std::string, std::vector<std::string>>;  // by session, the bytes of its events
+
+  static std::string Name(int session) { return fmt::format("session-{}", session); }
+
+  // Sessions with small events and such as need pages of their own.
+  void Fill() {
+    auto store = MustOpen();
+    StoreCalls calls(store.get());
+    for (int turn = 0; turn < 8; ++turn) {
+      for (int s = 0; s < kSessions; ++s) {
+        std::vector<v1::SessionEvent> events;
+        if (turn == 0) events.push_back(CreatedEvent());
+        const std::string n = std::to_string(turn);
+        events.push_back(TurnEvent("k" + n, "request " + n));
+        events.push_back(CallEvent(1));
+        events.push_back(AnswerEvent({Said(std::string(static_cast<size_t>(50 + turn * s * 300), 's'))}));
+        events.push_back(CompletedEvent());
+        AppendRequest append = MakeAppend("team", Name(s), sequence_[s], 1, store->generation());
+        append.events.clear();
+        for (const v1::SessionEvent& event : events) {
+          append.events.push_back(RowOfEvent(event, TestTime(++sequence_[s])));
+          written_[Name(s)].push_back(append.events.back().bytes);
+        }
+        ASSERT_TRUE(calls.Append(append).ok());
+      }
+    }
+  }
+
+  std::string Bytes() const {
+    std::ifstream file(path(), std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void Overwrite(const std::string& bytes) const {
+    for (const auto& entry : fs::directory_iterator(directory())) fs::remove(entry.path());
+    std::ofstream(path(), std::ios::binary) << bytes;
+  }
+
+  // What the store gives back; a session that it calls damaged has none.
+  Logs ReadAll(bool* damaged = nullptr) {
+    Logs logs;
+    auto store = MustOpen();
+    StoreCalls calls(store.get());
+    for (int s = 0; s < kSessions; ++s) {
+      const auto rows = calls.Read("team", Name(s), 0, 100'000);
+      if (!rows.ok()) {
+        if (damaged != nullptr && absl::IsDataLoss(rows.status())) *damaged = true;
+        continue;
+      }
+      for (const LogRow& row : *rows) logs[Name(s)].push_back(row.bytes);
+    }
+    return logs;
+  }
+
+  // Each session has a beginning of what was written, and where it is not all of it, that is named.
+  void ExpectSavedOrNamed(const SalvageReport& report, const Logs& logs) {
+    for (const auto& [id, written] : written_) {
+      const auto found = logs.find(id);
+      size_t kept = found == logs.end() ? 0 : found->second.size();
+      const auto loss = std::find_if(report.losses.begin(), report.losses.end(),
+                                     [&, name = id](const Loss& one) { return one.session_id == name; });
+      if (loss != report.losses.end() && kept > 0) --kept;  // session_salvaged
+      for (size_t i = 0; i < kept; ++i) ASSERT_EQ(found->second[i], written[i]) << id << " event " << i + 1;
+      if (kept == written.size()) continue;
+      ASSERT_NE(loss, report.losses.end()) << id << " lost events after " << kept << " and nobody says so";
+      EXPECT_EQ(loss->kept, static_cast<int64_t>(kept));
+      EXPECT_LE(loss->known, static_cast<int64_t>(written.size()));
+      EXPECT_GT(loss->known, loss->kept);
+    }
+  }
+
+  std::map<int, int64_t> sequence_;
+  Logs written_;
+};
+
+TEST_F(SalvageTest, BytesFlippedAt200PlacesLoseNothingThatIsNotNamed) {
+  Fill();
+  const std::string good = Bytes();
+  std::mt19937 random(20261127);
+  int salvaged = 0;
+  int unharmed = 0;
+  size_t lost = 0;
+  for (int flip = 0; flip < 200; ++flip) {
+    const size_t at = random() % good.size();
+    SCOPED_TRACE(fmt::format("flip {} at {}", flip, at));
+    std::string bytes = good;
+    bytes[at] = static_cast<char>(bytes[at] ^ static_cast<char>(1 + random() % 255));
+    Overwrite(bytes);
+    auto store = Open();
+    if (store.ok()) {
+      store->reset();
+      ++unharmed;
+      EXPECT_EQ(ReadAll(), written_) << "damage went unnoticed";
+      continue;
+    }
+    if (!IsDamage(store.status())) {
+      // The header's words of versions: they are named, and nothing is touched.
+      EXPECT_TRUE(absl::IsFailedPrecondition(store.status()) || absl::IsUnavailable(store.status())) << store.status();
+      continue;
+    }
+    const auto report = Salvage(path());
+    ASSERT_TRUE(report.ok()) << report.status();
+    ++salvaged;
+    lost += report->losses.size();
+    EXPECT_TRUE(fs::exists(report->damaged));
+    ExpectSavedOrNamed(*report, ReadAll());
+    if (HasFailure()) return;
+  }
+  RecordProperty("salvaged", salvaged);
+  fmt::print("{} of 200 flips did no harm, {} databases were salvaged, {} sessions lost events\n", unharmed, salvaged,
+             lost);
+  EXPECT_GT(salvaged, 50);
+}
+
+TEST_F(SalvageTest, PagesThatAreOverwrittenLoseWhatWasOnThem) {
+  Fill();
+  const std::string good = Bytes();
+  int salvaged = 0;
+  for (size_t page = 0; page * 4096 < good.size(); ++page) {
+    SCOPED_TRACE(page);
+    std::string bytes = good;
+    bytes.replace(page * 4096, 4096, std::string(4096, '\x5a'));
+    Overwrite(bytes);
+    auto store = Open();
+    if (store.ok()) continue;  // a page that nothing uses
+    const auto report = Salvage(path());
+    if (!report.ok()) {
+      // The page had the first event of every session: a log without its beginning is none. Nothing is touched.
+      EXPECT_TRUE(absl::IsDataLoss(report.status())) << report.status();
+      EXPECT_EQ(Bytes(), bytes);
+      continue;
+    }
+    ++salvaged;
+    const Logs logs = ReadAll();
+    for (const auto& [id, log] : logs) {
+      for (size_t i = 0; i + 1 < log.size(); ++i) ASSERT_EQ(log[i], written_[id][i]);
+    }
+  }
+  EXPECT_GT(salvaged, 5);
+}
+
+TEST_F(SalvageTest, TheNewOneIsWrittenOnAndFencesOlderWriters) {
+  Fill();
+  std::string bytes = Bytes();
+  bytes.replace(4096, 4096, std::string(4096, 'x'));
+  Overwrite(bytes);
+  ASSERT_TRUE(absl::IsDataLoss(Open().status()));
+  const auto report = Salvage(path());
+  ASSERT_TRUE(report.ok()) << report.status();
+  auto store = MustOpen();
+  EXPECT_GT(store->generation(), 1);
+  StoreCalls calls(store.get());
+  const auto session = calls.Get("team", Name(1));
+  ASSERT_TRUE(session.ok());
+  EXPECT_EQ(session->title, "request 0");
+  EXPECT_TRUE(calls.Append(MakeAppend("team", Name(1), session->last_sequence, 1, store->generation())).ok());
+}
+
+TEST_F(SalvageTest, DeletedSessionsDoNotComeBack) {
+  Fill();
+  {
+    auto store = MustOpen();
+    ASSERT_TRUE(StoreCalls(store.get()).Delete("team", Name(5)).ok());
+  }
+  std::string bytes = Bytes();
+  for (const bool with_header : {false, true}) {
+    std::string damaged = bytes;
+    damaged[with_header ? 3 : damaged.size() / 2] ^= 0x55;
+    Overwrite(damaged);
+    if (Open().ok()) continue;
+    const auto report = Salvage(path());
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_FALSE(ReadAll().contains(Name(5)));
+  }
+}
+
+TEST_F(SalvageTest, WhatHasNothingToSaveIsLeftAlone) {
+  const std::string bytes(20'000, 'x');
+  Overwrite(bytes);
+  EXPECT_TRUE(absl::IsDataLoss(Salvage(path()).status()));
+  EXPECT_EQ(Bytes(), bytes);
+}
+
+TEST_F(SalvageTest, TheReportNamesEachSessionAndItsEvents) {
+  SalvageReport report;
+  report.damaged = "/d/sessions.db.damaged-1";
+  report.losses = {{"team", "s1", 4, 9}, {"team", "s2", 0, 3}};
+  const std::vector<std::string> lines = Describe(report);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_THAT(lines[0], HasSubstr("/d/sessions.db.damaged-1"));
+  EXPECT_EQ(lines[1], "lost: session s1 of tenant team, events 5 to 9");
+  EXPECT_EQ(lines[2], "lost: session s2 of tenant team, all of its 3 events");
+}
+
+}  // namespace
+}  // namespace holdfast::agent
