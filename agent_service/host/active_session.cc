@@ -76,6 +76,7 @@ void ActiveSession::ReadFrom(int64_t after, absl::AnyInvocable<void(absl::Status
         if (self->closed_) return done(FromGrpc(self->close_status_));
         if (!rows.ok()) return done(rows.status());
         if (rows->empty()) {
+          self->ExtendLease();
           done(absl::OkStatus());
           self->Next();
           return;
@@ -245,11 +246,19 @@ void ActiveSession::SubmitToolResult(v1::SubmitToolResultRequest request, Reply<
     if (!open.ok()) return reply(open);
     v1::SubmitToolResultResponse response;
     const TurnState* turn = state_.turn();
+    if (turn != nullptr && !request.client_key().empty()) {
+      const auto known = turn->result_keys.find(request.call_id());
+      if (known != turn->result_keys.end() && known->second == request.client_key()) {
+        response.set_accepted(true);
+        return reply(response);
+      }
+    }
     const bool awaited = turn != nullptr && std::any_of(turn->open_tools.begin(), turn->open_tools.end(),
                                                         [&](const quota::v1::ToolCall& call) {
                                                           return call.call_id() == request.call_id();
                                                         });
     if (!awaited) return reply(response);
+    if (absl::Status lease = CheckResultLease(request.lease_generation()); !lease.ok()) return reply(lease);
     Commit(ToolResultEvent(*turn, std::move(request)),
            [response, reply = std::move(reply)](absl::Status status) mutable {
              if (!status.ok()) return reply(status);

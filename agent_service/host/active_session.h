@@ -57,6 +57,12 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void CancelTurn(v1::CancelTurnRequest request, Reply<v1::CancelTurnResponse> reply);
   void Snapshot(v1::SnapshotSessionRequest request, Reply<v1::SnapshotSessionResponse> reply);
   void Restore(v1::RestoreSessionRequest request, Reply<v1::RestoreSessionResponse> reply);
+  // active_session_lease.cc
+  void AcquireLease(v1::AcquireLeaseRequest request, Reply<v1::Lease> reply);
+  void RenewLease(v1::RenewLeaseRequest request, Reply<v1::Lease> reply);
+  void ReleaseLease(v1::ReleaseLeaseRequest request, Reply<v1::ReleaseLeaseResponse> reply);
+  void RequestApproval(v1::RequestApprovalRequest request, Reply<v1::Approval> reply);
+  void DecideApproval(v1::DecideApprovalRequest request, Reply<v1::Approval> reply);
   // `accept_snapshot`: a cursor beyond the log is answered with the session as it is, and watching begins there.
   void Watch(ServerStream<v1::WatchEvent>* stream, int64_t after_sequence, bool accept_snapshot = false);
   // The process goes away, or the session does: watchers end with `status`, nothing more is written.
@@ -110,6 +116,16 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   bool Awaits(const std::string& call_id) const;
   void LetCallGo();
 
+  // The holder has not been heard of for kLeaseTime. A process that has just loaded the session gives it that time
+  // anew.
+  bool LeaseExpired() const { return services_.loop.Now() >= lease_end_; }
+  void ExtendLease();
+  v1::Lease LeaseNow() const;
+  // ABORTED where the lease is not of this generation, or nobody's.
+  absl::Status CheckLease(int64_t generation) const;
+  // The same for a tool's result, which may come without a lease where nobody holds one.
+  absl::Status CheckResultLease(int64_t generation) const;
+
   void OnCallWaiting(const quota::v1::Wait& wait) override;
   void OnCallAdmitted(const quota::v1::Admitted& admitted) override;
   void OnCallDelta(const quota::v1::Delta& delta) override;
@@ -134,6 +150,7 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   std::unique_ptr<Loop::Timer> commit_retry_;
   std::optional<grpc::Status> stalled_;  // why
   std::vector<std::shared_ptr<Watcher>> watchers_;
+  BootTime lease_end_{};
 };
 
 }  // namespace holdfast::agent

@@ -37,6 +37,7 @@ v1::SessionEvent TurnStartedEvent(v1::SubmitTurnRequest request, int64_t sequenc
   }
   started->set_max_output_tokens(request.max_output_tokens());
   started->set_reasoning_effort(request.reasoning_effort());
+  if (request.has_place()) *started->mutable_place() = std::move(*request.mutable_place());
   started->set_max_steps(request.max_steps() == 0 ? kDefaultMaxSteps : request.max_steps());
   return event;
 }
@@ -48,6 +49,8 @@ v1::SessionEvent ToolResultEvent(const TurnState& turn, v1::SubmitToolResultRequ
   recorded->mutable_result()->set_call_id(request.call_id());
   recorded->mutable_result()->set_output(std::move(*request.mutable_output()));
   recorded->mutable_result()->set_is_error(request.is_error());
+  recorded->set_lease_generation(request.lease_generation());
+  recorded->set_client_key(request.client_key());
   return event;
 }
 
@@ -80,6 +83,42 @@ v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, const Sess
   answered->set_upstream(completed.upstream());
   answered->set_response_id(completed.response_id());
   answered->set_waited_seconds(completed.waited_seconds());
+  return event;
+}
+
+v1::SessionEvent LeaseGrantedEvent(int64_t generation, const v1::AcquireLeaseRequest& request) {
+  v1::SessionEvent event;
+  event.mutable_tool_lease_granted()->set_generation(generation);
+  event.mutable_tool_lease_granted()->set_holder(request.holder());
+  *event.mutable_tool_lease_granted()->mutable_place() = request.place();
+  return event;
+}
+
+v1::SessionEvent LeaseReleasedEvent(int64_t generation) {
+  v1::SessionEvent event;
+  event.mutable_tool_lease_released()->set_generation(generation);
+  return event;
+}
+
+v1::SessionEvent ApprovalRequestedEvent(const TurnState& turn, const v1::RequestApprovalRequest& request) {
+  v1::SessionEvent event;
+  v1::ApprovalRequested* requested = event.mutable_approval_requested();
+  requested->set_turn_id(turn.started.turn_id());
+  requested->set_approval_id(request.approval_id());
+  requested->set_call_id(request.call_id());
+  requested->set_question(request.question());
+  requested->set_generation(request.generation());
+  return event;
+}
+
+v1::SessionEvent ApprovalDecidedEvent(const TurnState& turn, const v1::DecideApprovalRequest& request) {
+  v1::SessionEvent event;
+  v1::ApprovalDecided* decided = event.mutable_approval_decided();
+  decided->set_turn_id(turn.started.turn_id());
+  decided->set_approval_id(request.approval_id());
+  decided->set_answer(request.answer());
+  decided->set_reason(request.reason());
+  decided->set_by(request.by());
   return event;
 }
 

@@ -23,6 +23,10 @@ v1::SessionEvent WaitNotedEvent(const std::string& turn_id, const std::string& c
 // ids.
 v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, const SessionState& state,
                                     std::vector<quota::v1::Item> items, const quota::v1::Completed& completed);
+v1::SessionEvent LeaseGrantedEvent(int64_t generation, const v1::AcquireLeaseRequest& request);
+v1::SessionEvent LeaseReleasedEvent(int64_t generation);
+v1::SessionEvent ApprovalRequestedEvent(const TurnState& turn, const v1::RequestApprovalRequest& request);
+v1::SessionEvent ApprovalDecidedEvent(const TurnState& turn, const v1::DecideApprovalRequest& request);
 // Reads the details of `status`; never_fits is FAILED_PRECONDITION with a limit that was violated.
 v1::SessionEvent TurnFailedEvent(const TurnState& turn, const grpc::Status& status);
 

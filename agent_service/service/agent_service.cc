@@ -269,4 +269,47 @@ grpc::ServerReadReactor<v1::ImportChunk>* AgentServiceImpl::ImportSession(grpc::
   });
 }
 
+grpc::ServerUnaryReactor* AgentServiceImpl::AcquireLease(grpc::CallbackServerContext* context,
+                                                         const v1::AcquireLeaseRequest* request, v1::Lease* response) {
+  return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    session.AcquireLease(*request, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::RenewLease(grpc::CallbackServerContext* context,
+                                                       const v1::RenewLeaseRequest* request, v1::Lease* response) {
+  return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    session.RenewLease(*request, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::ReleaseLease(grpc::CallbackServerContext* context,
+                                                         const v1::ReleaseLeaseRequest* request,
+                                                         v1::ReleaseLeaseResponse* response) {
+  return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    session.ReleaseLease(*request, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::RequestApproval(grpc::CallbackServerContext* context,
+                                                            const v1::RequestApprovalRequest* request,
+                                                            v1::Approval* response) {
+  return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    session.RequestApproval(*request, FinishWith(response, finish));
+  });
+}
+
+grpc::ServerUnaryReactor* AgentServiceImpl::DecideApproval(grpc::CallbackServerContext* context,
+                                                           const v1::DecideApprovalRequest* request,
+                                                           v1::Approval* response) {
+  return ForSession(context, request->session_id(), [request, response](ActiveSession& session, Finish finish) {
+    if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
+    session.DecideApproval(*request, FinishWith(response, finish));
+  });
+}
+
 }  // namespace holdfast::agent

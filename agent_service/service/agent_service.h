@@ -45,6 +45,16 @@ class AgentServiceImpl final : public v1::AgentService::CallbackService {
                                                            const v1::ExportSessionRequest* request) override;
   grpc::ServerReadReactor<v1::ImportChunk>* ImportSession(grpc::CallbackServerContext* context,
                                                           v1::Session* response) override;
+  grpc::ServerUnaryReactor* AcquireLease(grpc::CallbackServerContext* context, const v1::AcquireLeaseRequest* request,
+                                         v1::Lease* response) override;
+  grpc::ServerUnaryReactor* RenewLease(grpc::CallbackServerContext* context, const v1::RenewLeaseRequest* request,
+                                       v1::Lease* response) override;
+  grpc::ServerUnaryReactor* ReleaseLease(grpc::CallbackServerContext* context, const v1::ReleaseLeaseRequest* request,
+                                         v1::ReleaseLeaseResponse* response) override;
+  grpc::ServerUnaryReactor* RequestApproval(grpc::CallbackServerContext* context,
+                                            const v1::RequestApprovalRequest* request, v1::Approval* response) override;
+  grpc::ServerUnaryReactor* DecideApproval(grpc::CallbackServerContext* context,
+                                           const v1::DecideApprovalRequest* request, v1::Approval* response) override;
 
  private:
   using Finish = std::function<void(grpc::Status)>;

@@ -141,6 +141,9 @@ absl::Status Validate(const v1::SubmitTurnRequest& request) {
     return Bad(fmt::format("reasoning_effort: must be at most {} bytes, for example medium", kMostEffort));
   if (request.max_steps() < 0 || request.max_steps() > kMostSteps)
     return Bad(fmt::format("max_steps: must be from 1 to {}, or 0 for the default", kMostSteps));
+  if (request.has_place()) {
+    if (absl::Status status = Validate(request.place()); !status.ok()) return status;
+  }
   return absl::OkStatus();
 }
 
@@ -149,6 +152,9 @@ absl::Status Validate(const v1::SubmitToolResultRequest& request) {
   if (request.output().size() > kMostToolOutputBytes) {
     return Bad(fmt::format("output: must be at most {} bytes; cut it in the middle", kMostToolOutputBytes));
   }
+  if (request.lease_generation() < 0)
+    return Bad("lease_generation: must not be negative; 0 is a result without a lease");
+  if (request.client_key().size() > kMostKey) return Bad(fmt::format("client_key: must be at most {} bytes", kMostKey));
   return absl::OkStatus();
 }
 

@@ -47,6 +47,7 @@ std::string TitleOf(const v1::TurnStarted& started) {
 void SessionState::Apply(const v1::SessionEvent& event) {
   last_sequence_ = event.sequence();
   updated_ = event.time();
+  lease_.Apply(event);
   switch (event.kind_case()) {
     case v1::SessionEvent::kSessionCreated:
       created_ = event.time();
@@ -96,9 +97,13 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       if (turn_) Answer(event.model_answered());
       break;
 
-    case v1::SessionEvent::kToolResultRecorded:
-      Result(event.tool_result_recorded().result());
+    case v1::SessionEvent::kToolResultRecorded: {
+      const quota::v1::ToolResult& result = event.tool_result_recorded().result();
+      const std::string& key = event.tool_result_recorded().client_key();
+      if (turn_ && !key.empty()) turn_->result_keys[result.call_id()] = key;
+      Result(result);
       break;
+    }
 
     case v1::SessionEvent::kTurnCompleted:
       EndTurn("not run: the turn was completed without it");
@@ -145,6 +150,11 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       if (event.plan_updated().has_plan()) plan_ = event.plan_updated().plan();
       Result(event.plan_updated().result());
       break;
+    // They change who may act, not what was said.
+    case v1::SessionEvent::kToolLeaseGranted:
+    case v1::SessionEvent::kToolLeaseReleased:
+    case v1::SessionEvent::kApprovalRequested:
+    case v1::SessionEvent::kApprovalDecided:
     case v1::SessionEvent::KIND_NOT_SET:
       break;
   }

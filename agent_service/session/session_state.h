@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent_service/session/history.h"
+#include "agent_service/session/tool_lease.h"
 #include "holdfast/agent/v1/agent.pb.h"
 
 namespace holdfast::agent {
@@ -16,13 +17,14 @@ namespace holdfast::agent {
 struct TurnState {
   v1::TurnStarted started;
   int64_t first_sequence = 0;
-  int steps = 0;                                // model calls begun
-  std::optional<v1::ModelCallStarted> call;     // begun and not answered
-  std::optional<v1::WaitNoted> wait;            // the newest of `call`
-  google::protobuf::Timestamp first_wait_time;  // of the first wait of `call`; meaningful with `wait`
-  std::vector<quota::v1::ToolCall> open_tools;  // asked for by the last answer, without a result, in order
-  bool compaction_failed = false;               // none is tried again in this turn
-  bool answered = false;                        // the last call was answered, and the answer asked for no tools
+  int steps = 0;                                   // model calls begun
+  std::optional<v1::ModelCallStarted> call;        // begun and not answered
+  std::optional<v1::WaitNoted> wait;               // the newest of `call`
+  google::protobuf::Timestamp first_wait_time;     // of the first wait of `call`; meaningful with `wait`
+  std::vector<quota::v1::ToolCall> open_tools;     // asked for by the last answer, without a result, in order
+  std::map<std::string, std::string> result_keys;  // the client key of each result that has one, by call id
+  bool compaction_failed = false;                  // none is tried again in this turn
+  bool answered = false;                           // the last call was answered, and the answer asked for no tools
   quota::v1::Usage usage;
   double waited_seconds = 0;  // by answered calls
 };
@@ -60,6 +62,7 @@ class SessionState {
   bool HasToolCall(const std::string& call_id) const { return tool_call_ids_.contains(call_id); }
   // Null when idle.
   const TurnState* turn() const { return turn_ ? &*turn_ : nullptr; }
+  const ToolLease& lease() const { return lease_; }
   // The first event of the turn that this client key started, and its id. Null: none did.
   const v1::SubmitTurnResponse* FindTurn(const std::string& client_key) const;
   const ContextView& view() const { return views_[view_]; }
@@ -120,6 +123,7 @@ class SessionState {
   double tokens_per_character_ = 0.25;
   std::set<std::string> tool_call_ids_;
   std::optional<TurnState> turn_;
+  ToolLease lease_;
   std::map<std::string, v1::SubmitTurnResponse> turns_by_key_;
   std::map<std::string, v1::RestoreSessionResponse> restores_by_key_;
   std::map<std::string, int64_t> snapshots_;

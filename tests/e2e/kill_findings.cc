@@ -38,7 +38,10 @@ std::vector<Line> TranscriptOf(const std::vector<SessionEvent>& log) {
   std::map<std::string, std::string> arguments;  // by call id
   for (const SessionEvent& event : log) {
     switch (event.kind_case()) {
-      case SessionEvent::kWaitNoted:  // how long it waits is not what a session is about
+      // How long it waits, and which client runs the tools, is not what a session is about.
+      case SessionEvent::kWaitNoted:
+      case SessionEvent::kToolLeaseGranted:
+      case SessionEvent::kToolLeaseReleased:
         break;
       case SessionEvent::kSessionCreated:
         lines.push_back({"created " + event.session_created().model()});

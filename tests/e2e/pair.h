@@ -32,6 +32,8 @@ class Pair {
   std::filesystem::path journal(const std::string& session_id, const std::string& machine = "state") const {
     return folder_ / machine / "holdfast" / "journal" / (session_id + ".jsonl");
   }
+  // Where the CLI of this machine keeps what it must not forget.
+  std::filesystem::path state(const std::string& machine = "state") const { return folder_ / machine; }
   // Where it has the commands that run, or ran and have no result yet.
   std::filesystem::path runs(const std::string& machine = "state") const {
     return folder_ / machine / "holdfast" / "journal" / "runs";

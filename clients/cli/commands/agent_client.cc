@@ -78,12 +78,40 @@ grpc::Status AgentClient::SubmitToolResult(const pb::SubmitToolResultRequest& re
                                                                          link);
 }
 
-grpc::Status AgentClient::CancelTurn(const pb::CancelTurnRequest& request) {
-  pb::CancelTurnResponse response;
+template <typename Request, typename Response>
+grpc::Status AgentClient::Once(Method<Request, Response> method, const Request& request, Response* response) {
   return AwaitUnary(token_, kCancelDeadline, nullptr, nullptr,
                     [&](grpc::ClientContext* context, std::function<void(grpc::Status)> done) {
-                      stub_->async()->CancelTurn(context, &request, &response, std::move(done));
+                      (stub_->async()->*method)(context, &request, response, std::move(done));
                     });
+}
+
+grpc::Status AgentClient::CancelTurn(const pb::CancelTurnRequest& request) {
+  pb::CancelTurnResponse response;
+  return Once<pb::CancelTurnRequest, pb::CancelTurnResponse>(&Async::CancelTurn, request, &response);
+}
+
+grpc::Status AgentClient::AcquireLease(const pb::AcquireLeaseRequest& request, pb::Lease* lease, Link* link) {
+  return link != nullptr ? Call<pb::AcquireLeaseRequest, pb::Lease>(&Async::AcquireLease, request, lease, link)
+                         : Once<pb::AcquireLeaseRequest, pb::Lease>(&Async::AcquireLease, request, lease);
+}
+
+grpc::Status AgentClient::RenewLease(const pb::RenewLeaseRequest& request, pb::Lease* lease, Link* link) {
+  return link != nullptr ? Call<pb::RenewLeaseRequest, pb::Lease>(&Async::RenewLease, request, lease, link)
+                         : Once<pb::RenewLeaseRequest, pb::Lease>(&Async::RenewLease, request, lease);
+}
+
+grpc::Status AgentClient::ReleaseLease(const pb::ReleaseLeaseRequest& request) {
+  pb::ReleaseLeaseResponse response;
+  return Once<pb::ReleaseLeaseRequest, pb::ReleaseLeaseResponse>(&Async::ReleaseLease, request, &response);
+}
+
+grpc::Status AgentClient::RequestApproval(const pb::RequestApprovalRequest& request, pb::Approval* approval) {
+  return Once<pb::RequestApprovalRequest, pb::Approval>(&Async::RequestApproval, request, approval);
+}
+
+grpc::Status AgentClient::DecideApproval(const pb::DecideApprovalRequest& request, pb::Approval* approval) {
+  return Once<pb::DecideApprovalRequest, pb::Approval>(&Async::DecideApproval, request, approval);
 }
 
 std::unique_ptr<WatchStream> AgentClient::Watch(const std::string& session_id, int64_t after_sequence) {

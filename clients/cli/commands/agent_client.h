@@ -30,6 +30,12 @@ class AgentClient {
                                 agent::v1::SubmitToolResultResponse* response, Link* link);
   // Goes out although an interrupt is pending: it is what interrupts are for. Made once.
   grpc::Status CancelTurn(const agent::v1::CancelTurnRequest& request);
+  // Leases and approvals. Without a link they go out although an interrupt is pending, and are made once; any thread.
+  grpc::Status AcquireLease(const agent::v1::AcquireLeaseRequest& request, agent::v1::Lease* lease, Link* link);
+  grpc::Status RenewLease(const agent::v1::RenewLeaseRequest& request, agent::v1::Lease* lease, Link* link);
+  grpc::Status ReleaseLease(const agent::v1::ReleaseLeaseRequest& request);
+  grpc::Status RequestApproval(const agent::v1::RequestApprovalRequest& request, agent::v1::Approval* approval);
+  grpc::Status DecideApproval(const agent::v1::DecideApprovalRequest& request, agent::v1::Approval* approval);
   std::unique_ptr<WatchStream> Watch(const std::string& session_id, int64_t after_sequence);
 
   grpc::Status GetSession(const agent::v1::GetSessionRequest& request, agent::v1::GetSessionResponse* response,
@@ -55,6 +61,8 @@ class AgentClient {
   template <typename Request, typename Response>
   grpc::Status Attempt(Method<Request, Response> method, const Request& request, Response* response, Duration deadline,
                        LinkObserver* observer);
+  template <typename Request, typename Response>
+  grpc::Status Once(Method<Request, Response> method, const Request& request, Response* response);
   template <typename Request, typename Response>
   grpc::Status Call(Method<Request, Response> method, const Request& request, Response* response, Link* link);
 

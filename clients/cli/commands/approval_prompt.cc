@@ -23,12 +23,14 @@ std::string_view Trim(std::string_view text) {
 
 ApprovalAnswer Deny(std::string reason) { return {.kind = ApprovalAnswer::Kind::kDeny, .reason = std::move(reason)}; }
 
-ApprovalAnswer AskOn(int fd, Screen& screen, Interrupts& interrupts, const ApprovalQuestion& question) {
-  screen.Err(QuestionText(question));
+std::optional<ApprovalAnswer> AskOn(int fd, Screen& screen, Interrupts& interrupts, const std::string& question,
+                                    const std::function<bool()>& stop) {
+  screen.Err(question);
   for (;;) {
     screen.Ask("[y]es, once · [a]lways in this session · [n]o, with a reason if you like: ");
     std::string line;
-    const LineReader::Result result = ReadPlainLine(fd, interrupts, &line);
+    const LineReader::Result result = ReadPlainLine(fd, interrupts, &line, stop);
+    if (result == LineReader::Result::kInterrupted && !interrupts.pending()) return std::nullopt;
     if (result == LineReader::Result::kInterrupted) return Deny("interrupted");
     if (result == LineReader::Result::kEnd) return Deny("nobody answers any more");
     if (std::optional<ApprovalAnswer> answer = ParseApprovalAnswer(line)) return *std::move(answer);
@@ -64,7 +66,7 @@ std::string QuestionText(const ApprovalQuestion& question) {
   return fmt::format("The agent wants to use {}.", question.tool);
 }
 
-ToolExecutor::Ask MakeApprovalPrompt(Screen& screen, Interrupts& interrupts) {
+ApprovalPrompt MakeApprovalPrompt(Screen& screen, Interrupts& interrupts) {
   if (!screen.has_terminal()) return nullptr;
   auto terminal = std::make_shared<UniqueFd>();
   int fd = STDIN_FILENO;
@@ -73,8 +75,8 @@ ToolExecutor::Ask MakeApprovalPrompt(Screen& screen, Interrupts& interrupts) {
     if (!*terminal) return nullptr;
     fd = terminal->get();
   }
-  return [terminal, fd, &screen, &interrupts](const ApprovalQuestion& question) {
-    return AskOn(fd, screen, interrupts, question);
+  return [terminal, fd, &screen, &interrupts](const std::string& question, const std::function<bool()>& stop) {
+    return AskOn(fd, screen, interrupts, question, stop);
   };
 }
 

@@ -99,7 +99,7 @@ int Conversation::CreateSession() {
 
 int Conversation::Adopt() {
   absl::StatusOr<std::unique_ptr<WorkspaceTools>> tools =
-      WorkspaceTools::Open(*workspace_, session_id_, options_.approval, screen_, interrupts_);
+      WorkspaceTools::Open(client_, *workspace_, session_id_, options_.approval, screen_, interrupts_);
   if (!tools.ok()) {
     reporter_.OnTrouble(grpc::StatusCode::FAILED_PRECONDITION, std::string(tools.status().message()));
     return kExitFailed;
@@ -124,6 +124,7 @@ TurnResult Conversation::Say(const std::string& text) {
       BuildInstructions(ToString(options_.approval), ReadWorkspaceRules(workspace()), workspace(), DescribeSystem()));
   for (quota::v1::Tool& tool : tools_->Declarations()) *request.add_tools() = std::move(tool);
   request.set_model(options_.model);
+  if (const agent::v1::ToolPlace place = tools_->Place(); !place.host().empty()) *request.mutable_place() = place;
   *request.mutable_max_wait() = google::protobuf::util::TimeUtil::NanosecondsToDuration(MaxWait().count());
   return TurnRunner(client_, *tools_, reporter_, interrupts_).Run(request);
 }

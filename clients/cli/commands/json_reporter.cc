@@ -94,6 +94,19 @@ void JsonReporter::Show(const ResultRecorded& change) {
                                                  {"is_error", change.result.is_error()}}}});
 }
 
+void JsonReporter::Show(const ApprovalAsked& change) {
+  Write("approval.requested", {{"approval_id", change.asked.approval_id()},
+                               {"call_id", change.asked.call_id()},
+                               {"question", change.asked.question()}});
+}
+
+void JsonReporter::Show(const ApprovalGiven& change) {
+  Write("approval.decided", {{"approval_id", change.decided.approval_id()},
+                             {"answer", JsonText(ApprovalWord(change.decided.answer()))},
+                             {"reason", change.decided.reason()},
+                             {"by", change.decided.by()}});
+}
+
 void JsonReporter::Show(const TurnDone& change) {
   Write("turn.completed", {{"usage", UsageJson(change.usage)}, {"waited_seconds", change.waited_seconds}});
 }

@@ -9,8 +9,8 @@
 namespace holdfast::cli {
 
 // For programs: one JSON object a line on standard output. `type` is thread.started, turn.started, item.started,
-// item.completed, wait, turn.completed or turn.failed; readers skip types and fields that they do not know. An
-// item.started whose answer broke off is never completed.
+// item.completed, wait, approval.requested, approval.decided, turn.completed or turn.failed; readers skip types and
+// fields that they do not know. An item.started whose answer broke off is never completed.
 class JsonReporter final : public TurnReporter {
  public:
   // `screen` outlives the reporter.
@@ -36,6 +36,8 @@ class JsonReporter final : public TurnReporter {
   void Show(const CallRuns&) { wait_.Clear(); }
   void Show(const ItemDone& change);
   void Show(const ResultRecorded& change);
+  void Show(const ApprovalAsked& change);
+  void Show(const ApprovalGiven& change);
   void Show(const TurnDone& change);
   void Show(const TurnBroke& change);
   void Write(std::string_view type, boost::json::object fields);

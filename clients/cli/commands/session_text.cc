@@ -90,6 +90,14 @@ std::string DescribeEvent(const SessionEvent& event) {
       const auto& result = event.tool_result_recorded().result();
       return fmt::format("  {}{}", result.is_error() ? "failed: " : "", SanitizeLine(result.output(), kMaxResult));
     }
+    case SessionEvent::kApprovalDecided:
+      return "  " + ApprovalLine(event.approval_decided());
+    case SessionEvent::kToolLeaseGranted: {
+      const auto& place = event.tool_lease_granted().place();
+      return fmt::format("  tools run in {} on {} (lease {})", place.workspace(),
+                         place.host_name().empty() ? place.host() : place.host_name(),
+                         event.tool_lease_granted().generation());
+    }
     case SessionEvent::kTurnFailed:
       return fmt::format("the turn failed: {}", event.turn_failed().message());
     case SessionEvent::kSnapshotTaken:

@@ -125,6 +125,13 @@ void TextReporter::Show(const ResultRecorded& change) {
   screen_.ErrDim("  failed: " + SanitizeLine(change.result.output(), kMaxLine));
 }
 
+// Whoever asks, or may answer, shows the question itself.
+void TextReporter::Show(const ApprovalAsked&) { wait_.Clear(); }
+
+void TextReporter::Show(const ApprovalGiven& change) {
+  screen_.ErrDim(SanitizeLine(ApprovalLine(change.decided), kMaxLine));
+}
+
 void TextReporter::Show(const TurnDone& change) {
   wait_.Clear();
   screen_.ErrDim(UsageLine(change));

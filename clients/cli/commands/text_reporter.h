@@ -37,6 +37,8 @@ class TextReporter final : public TurnReporter {
   void Show(const CallRuns& change);
   void Show(const ItemDone& change);
   void Show(const ResultRecorded& change);
+  void Show(const ApprovalAsked& change);
+  void Show(const ApprovalGiven& change);
   void Show(const TurnDone& change);
   void Show(const TurnBroke& change);
 

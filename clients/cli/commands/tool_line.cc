@@ -28,6 +28,21 @@ std::string ToolLine(const quota::v1::ToolCall& call) {
   return fmt::format("{}: {}", call.name(), request.ok() ? std::visit(Describe{}, *request) : call.arguments());
 }
 
+std::string ApprovalWord(agent::v1::ApprovalAnswer answer) {
+  if (answer == agent::v1::APPROVAL_ANSWER_ONCE) return "once";
+  return answer == agent::v1::APPROVAL_ANSWER_SESSION ? "session" : "deny";
+}
+
+std::string ApprovalLine(const agent::v1::ApprovalDecided& decided) {
+  const bool denied = decided.answer() == agent::v1::APPROVAL_ANSWER_DENY;
+  std::string line = denied                                                   ? "denied"
+                     : decided.answer() == agent::v1::APPROVAL_ANSWER_SESSION ? "approved for the session"
+                                                                              : "approved";
+  if (!decided.by().empty()) line += " by " + decided.by();
+  if (!decided.reason().empty()) line += ": " + decided.reason();
+  return line;
+}
+
 std::string LinkLostLine(const std::string& reason, bool has_session) {
   const std::string saved = has_session ? " · session saved" : "";
   if (reason.empty()) return "agent_service unreachable · reconnecting" + saved;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "absl/cleanup/cleanup.h"
 #include "clients/cli/commands/exit_code.h"
 #include "common/base/duration_text.h"
 #include "common/rpc/status.h"
@@ -17,6 +18,9 @@ using End = TurnResult::End;
 
 // How often the countdown on a terminal moves, and interrupts are looked for.
 constexpr Duration kTick = std::chrono::milliseconds(100);
+// How often a client asks whether it may run the tools that another one runs.
+constexpr Duration kSeatRetry = std::chrono::milliseconds(250);
+constexpr char kWatching[] = "another holdfast runs the tools of this session; here is what it does";
 
 // The server drops watchers that fall behind; they continue from their cursor.
 bool WasCutOff(const grpc::Status& status) {
@@ -70,6 +74,7 @@ TurnResult TurnRunner::Attach(const std::string& session_id, const std::string& 
 }
 
 TurnResult TurnRunner::Follow(const std::string& session_id, TurnView& view, Link& link) {
+  const absl::Cleanup leave = [this] { tools_.LeaveSeat(); };
   TurnResult result;
   result.end = End::kEnded;
   std::unique_ptr<WatchStream> stream;
@@ -77,10 +82,8 @@ TurnResult TurnRunner::Follow(const std::string& session_id, TurnView& view, Lin
     // Nobody reads: leave, and let the turn go on at the server.
     if (reporter_.Broken()) return {.end = End::kLost, .exit_code = kExitFailed, .answer = {}};
     if (interrupts_.pending()) return Interrupted(CancelRequest(session_id, view.turn_id()));
-    if (const auto call = view.TakeToolCall()) {
-      if (!RunTool(session_id, *call, view, link, &result)) return result;
-      continue;
-    }
+    if (!SeeToTools(session_id, view, link, &result)) return result;
+    if (const auto asked = view.TakeQuestion()) tools_.Offer(*asked, view.cursor());
     if (stream == nullptr) stream = client_.Watch(session_id, view.cursor());
     agent::v1::WatchEvent event;
     switch (stream->Pop(kTick, &event)) {
@@ -107,11 +110,44 @@ TurnResult TurnRunner::Follow(const std::string& session_id, TurnView& view, Lin
   return result;
 }
 
+bool TurnRunner::SeeToTools(const std::string& session_id, TurnView& view, Link& link, TurnResult* result) {
+  for (auto call = view.OpenToolCall(); call && !elsewhere_; call = view.OpenToolCall()) {
+    if (interrupts_.pending() || (next_seat_ && BootClock::now() < *next_seat_)) return true;
+    const Seat seat = tools_.TakeSeat(link);
+    if (interrupts_.pending()) return true;
+    const bool mine = seat.kind == Seat::Kind::kMine;
+    if (seat.kind == Seat::Kind::kFailed) {
+      *result = Failed(IsLinkFailure(seat.status) ? End::kLost : End::kEnded, seat.status,
+                       IsLinkFailure(seat.status) ? UnreachableText(seat.status)
+                                                  : "the tools cannot run here: " + seat.status.error_message());
+      return false;
+    }
+    if (seat.kind == Seat::Kind::kElsewhere) reporter_.Note(seat.status.error_message());
+    if (seat.kind == Seat::Kind::kTaken && !watching_) reporter_.Note(kWatching);
+    watching_ = !mine;
+    if (announced_.insert(call->call_id()).second) reporter_.OnToolStarted(*call);
+    elsewhere_ = seat.kind == Seat::Kind::kElsewhere;
+    next_seat_.reset();
+    if (!mine) {
+      next_seat_ = BootClock::now() + kSeatRetry;
+      return true;
+    }
+    view.TakeToolCall(call->call_id());
+    if (!RunTool(session_id, *call, view, link, result)) return false;
+  }
+  return true;
+}
+
 bool TurnRunner::RunTool(const std::string& session_id, const quota::v1::ToolCall& call, TurnView& view, Link& link,
                          TurnResult* result) {
-  reporter_.OnToolStarted(call);
   const absl::StatusOr<ToolOutcome> outcome = tools_.Run(call);
   if (interrupts_.pending()) return true;  // the caller sees to it
+  if (absl::IsAborted(outcome.status())) {
+    tools_.LeaveSeat();
+    view.PutBack(call.call_id());
+    next_seat_ = BootClock::now() + kSeatRetry;
+    return true;
+  }
   const agent::v1::CancelTurnRequest cancel = CancelRequest(session_id, view.turn_id());
   if (!outcome.ok()) {
     client_.CancelTurn(cancel);
@@ -125,9 +161,17 @@ bool TurnRunner::RunTool(const std::string& session_id, const quota::v1::ToolCal
   request.set_call_id(call.call_id());
   request.set_output(outcome->output);
   request.set_is_error(outcome->is_error);
+  request.set_lease_generation(tools_.lease_generation());
+  request.set_client_key(RandomKey());
   agent::v1::SubmitToolResultResponse response;
   const grpc::Status status = client_.SubmitToolResult(request, &response, &link);
   if (status.ok() || interrupts_.pending()) return true;
+  if (status.error_code() == grpc::StatusCode::ABORTED) {
+    // The lease has moved; who has it finds the result in the journal that we let go.
+    tools_.LeaveSeat();
+    view.PutBack(call.call_id());
+    return true;
+  }
   if (IsLinkFailure(status)) {
     *result = Failed(End::kLost, status, UnreachableText(status));
   } else {

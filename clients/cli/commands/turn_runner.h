@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "clients/cli/commands/agent_client.h"
@@ -43,6 +45,8 @@ class TurnRunner {
 
  private:
   TurnResult Follow(const std::string& session_id, TurnView& view, Link& link);
+  // The first open tool call, if there is one and this client may run it now. False as RunTool.
+  bool SeeToTools(const std::string& session_id, TurnView& view, Link& link, TurnResult* result);
   // False where the turn cannot go on; `result` then says why.
   bool RunTool(const std::string& session_id, const quota::v1::ToolCall& call, TurnView& view, Link& link,
                TurnResult* result);
@@ -55,6 +59,10 @@ class TurnRunner {
   ToolRunner& tools_;
   TurnReporter& reporter_;
   Interrupts& interrupts_;
+  std::set<std::string> announced_;      // calls of which people know
+  std::optional<BootTime> next_seat_{};  // when to ask for the seat again
+  bool elsewhere_ = false;               // this turn's tools are not ours to run
+  bool watching_ = false;                // while another client runs them
 };
 
 }  // namespace holdfast::cli

@@ -62,6 +62,16 @@ std::vector<TurnChange> TurnView::FoldDurable(const SessionEvent& event) {
     case SessionEvent::kPlanUpdated:
       if (event.plan_updated().turn_id() != turn_id_) return {};
       return {ResultRecorded{event.plan_updated().result()}};
+    case SessionEvent::kApprovalRequested:
+      if (event.approval_requested().turn_id() != turn_id_) return {};
+      questions_.push_back(event.approval_requested());
+      return {ApprovalAsked{event.approval_requested()}};
+    case SessionEvent::kApprovalDecided: {
+      const auto& decided = event.approval_decided();
+      if (decided.turn_id() != turn_id_) return {};
+      std::erase_if(questions_, [&](const auto& asked) { return asked.approval_id() == decided.approval_id(); });
+      return {ApprovalGiven{decided}};
+    }
     case SessionEvent::kTurnCompleted:
       if (event.turn_completed().turn_id() != turn_id_) return {};
       ended_ = true;
@@ -138,12 +148,18 @@ std::string TurnView::IdFor(const quota::v1::Item& item, int index) {
   return named.empty() ? fmt::format("{}.{}", cursor_, index) : named;
 }
 
-std::optional<quota::v1::ToolCall> TurnView::TakeToolCall() {
+std::optional<quota::v1::ToolCall> TurnView::OpenToolCall() const {
   if (ended_ || !caught_up_) return std::nullopt;
-  for (const auto& call : open_calls_) {
-    if (taken_.insert(call.call_id()).second) return call;
-  }
-  return std::nullopt;
+  const auto found = std::find_if(open_calls_.begin(), open_calls_.end(),
+                                  [&](const auto& call) { return !taken_.contains(call.call_id()); });
+  return found == open_calls_.end() ? std::nullopt : std::optional(*found);
+}
+
+std::optional<agent::v1::ApprovalRequested> TurnView::TakeQuestion() {
+  if (ended_ || !caught_up_ || questions_.empty()) return std::nullopt;
+  agent::v1::ApprovalRequested asked = std::move(questions_.front());
+  questions_.erase(questions_.begin());
+  return asked;
 }
 
 void TurnView::ForgetText() {

@@ -48,6 +48,13 @@ struct ItemDone {
 struct ResultRecorded {
   quota::v1::ToolResult result;
 };
+// Somebody is asked whether a tool call may run, and somebody said so.
+struct ApprovalAsked {
+  agent::v1::ApprovalRequested asked;
+};
+struct ApprovalGiven {
+  agent::v1::ApprovalDecided decided;
+};
 struct TurnDone {
   quota::v1::Usage usage;
   double waited_seconds = 0;
@@ -57,7 +64,7 @@ struct TurnBroke {
 };
 
 using TurnChange = std::variant<ItemBegun, TextGrown, TextVoided, WaitAnnounced, WaitUnsure, CallRuns, ItemDone,
-                                ResultRecorded, TurnDone, TurnBroke>;
+                                ResultRecorded, ApprovalAsked, ApprovalGiven, TurnDone, TurnBroke>;
 
 // The text parts of a message, joined; a refusal's words count as text.
 std::string TextOf(const quota::v1::Message& message);
@@ -79,8 +86,14 @@ class TurnView {
   bool ended() const { return ended_; }
   // Of the last model answer: its messages' text.
   const std::string& answer() const { return answer_; }
-  // The first tool call that waits for a result and was not taken yet; taking it keeps it from being offered again.
-  std::optional<quota::v1::ToolCall> TakeToolCall();
+  // The first tool call that waits for a result and was not taken yet.
+  std::optional<quota::v1::ToolCall> OpenToolCall() const;
+  // Keeps it from being offered again.
+  void TakeToolCall(const std::string& call_id) { taken_.insert(call_id); }
+  // It is not ours after all.
+  void PutBack(const std::string& call_id) { taken_.erase(call_id); }
+  // The first question that nobody has answered and that was not taken yet.
+  std::optional<agent::v1::ApprovalRequested> TakeQuestion();
 
  private:
   using Channel = std::pair<std::string, bool>;  // item id, is it reasoning
@@ -98,6 +111,7 @@ class TurnView {
   std::string answer_;
   std::vector<quota::v1::ToolCall> open_calls_;
   std::set<std::string> taken_;
+  std::vector<agent::v1::ApprovalRequested> questions_;  // not answered, not taken
 
   std::vector<Channel> begun_;            // in order of their first delta
   std::map<Channel, std::string> shown_;  // what TextGrown gave out

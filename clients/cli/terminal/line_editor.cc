@@ -109,11 +109,12 @@ class EditingReader final : public LineReader {
 
 }  // namespace
 
-bool AwaitInput(int fd, const Interrupts& interrupts) {
-  while (!interrupts.pending()) {
+bool AwaitInput(int fd, const Interrupts& interrupts, const std::function<bool()>& stop) {
+  constexpr int kTickMs = 100;
+  while (!interrupts.pending() && !(stop && stop())) {
     pollfd waiters[] = {{.fd = fd, .events = POLLIN, .revents = 0},
                         {.fd = interrupts.fd(), .events = POLLIN, .revents = 0}};
-    if (poll(waiters, 2, -1) > 0 && waiters[0].revents != 0 && !interrupts.pending()) return true;
+    if (poll(waiters, 2, stop ? kTickMs : -1) > 0 && waiters[0].revents != 0 && !interrupts.pending()) return true;
   }
   return false;
 }
@@ -123,10 +124,10 @@ std::unique_ptr<LineReader> MakeLineReader(Interrupts& interrupts) {
   return std::make_unique<PlainReader>(interrupts);
 }
 
-LineReader::Result ReadPlainLine(int fd, Interrupts& interrupts, std::string* line) {
+LineReader::Result ReadPlainLine(int fd, Interrupts& interrupts, std::string* line, const std::function<bool()>& stop) {
   std::string read_so_far;
   for (;;) {
-    if (!AwaitInput(fd, interrupts)) return LineReader::Result::kInterrupted;
+    if (!AwaitInput(fd, interrupts, stop)) return LineReader::Result::kInterrupted;
     char byte = 0;
     const ssize_t n = read(fd, &byte, 1);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;

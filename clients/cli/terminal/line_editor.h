@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,13 +18,16 @@ class LineReader {
   virtual Result Read(const std::string& prompt, std::string* line) = 0;
 };
 
-// Waits until `fd` can be read, or is at its end; false when an interrupt is pending first.
-bool AwaitInput(int fd, const Interrupts& interrupts);
+// Waits until `fd` can be read, or is at its end; false when an interrupt is pending first, or `stop`, which is asked
+// several times a second, says so.
+bool AwaitInput(int fd, const Interrupts& interrupts, const std::function<bool()>& stop = nullptr);
 
 // `interrupts` outlives the reader.
 std::unique_ptr<LineReader> MakeLineReader(Interrupts& interrupts);
 
-// One line from `fd`, unedited: for answers to a question. Reads no byte behind it.
-LineReader::Result ReadPlainLine(int fd, Interrupts& interrupts, std::string* line);
+// One line from `fd`, unedited: for answers to a question. Reads no byte behind it. kInterrupted also where `stop` ends
+// it.
+LineReader::Result ReadPlainLine(int fd, Interrupts& interrupts, std::string* line,
+                                 const std::function<bool()>& stop = nullptr);
 
 }  // namespace holdfast::cli

@@ -74,7 +74,8 @@ Decision Decide(ApprovalMode mode, const ToolRequest& request, bool interactive,
 }
 
 ApprovalQuestion MakeQuestion(const std::string& call_id, const ToolRequest& request) {
-  ApprovalQuestion question{.call_id = call_id,
+  ApprovalQuestion question{.id = call_id,
+                            .call_id = call_id,
                             .tool = {},
                             .effect = EffectOf(request),
                             .command = {},

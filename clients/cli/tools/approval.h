@@ -44,6 +44,7 @@ Decision Decide(ApprovalMode mode, const ToolRequest& request, bool interactive,
 
 // What the user is shown. Every text is safe for a terminal (Printable).
 struct ApprovalQuestion {
+  std::string id;  // of this question: a call may be asked about twice
   std::string call_id;
   std::string tool;
   Effect effect = Effect::kCommand;
@@ -55,7 +56,8 @@ struct ApprovalQuestion {
 };
 
 struct ApprovalAnswer {
-  enum class Kind { kOnce, kForSession, kDeny };
+  // kNone: nobody decided, the call is no longer ours to run.
+  enum class Kind { kOnce, kForSession, kDeny, kNone };
   Kind kind = Kind::kDeny;
   std::string reason;  // kDeny: for the model; may be empty
 };

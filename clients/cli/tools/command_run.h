@@ -42,6 +42,8 @@ class CommandRun {
   const RunRecord& record() const { return record_; }
   // In kLost: kills what is left of the command, where it can be told from other processes.
   void StopLeftovers() const;
+  // Of its file.
+  std::string name() const { return path_.substr(path_.rfind('/') + 1); }
   // When its result is in the journal.
   void Remove();
 

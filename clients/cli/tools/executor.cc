@@ -20,6 +20,8 @@ constexpr char kMayHaveRun[] =
 constexpr char kMayHaveRunWarning[] =
     "This command was started before, and what ran it was killed: it may have run, in whole or in part. If you say no, "
     "the agent is told to look for itself.";
+absl::Status NotOurs() { return absl::AbortedError("another client runs the session's tools now"); }
+
 // A runner that is killed before its command begins has done nothing; one that never begins will not.
 constexpr int kMostStarts = 3;
 
@@ -71,6 +73,7 @@ absl::StatusOr<ToolOutcome> ToolExecutor::Execute(const quota::v1::ToolCall& cal
   if (decision.kind == Decision::Kind::kDeny) return Finish(call, {.output = decision.reason, .is_error = true});
   if (decision.kind == Decision::Kind::kAsk) {
     const ApprovalAnswer answer = ask_(MakeQuestion(call.call_id(), *request));
+    if (answer.kind == ApprovalAnswer::Kind::kNone) return NotOurs();
     if (answer.kind == ApprovalAnswer::Kind::kDeny) {
       const std::string why = answer.reason.empty() ? "without a reason; do not try the same again" : answer.reason;
       return Finish(call, ToOutcome(absl::PermissionDeniedError("The user declined: " + why)));
@@ -156,7 +159,10 @@ absl::StatusOr<ToolOutcome> ToolExecutor::SettleLost(const quota::v1::ToolCall& 
   if (ask_ && mode_ != ApprovalMode::kReadOnly) {
     ApprovalQuestion question = MakeQuestion(call.call_id(), request);
     question.warning = kMayHaveRunWarning;
+    // A command that is lost twice is asked about twice.
+    if (run != nullptr) question.id += fmt::format("/{}", run->name());
     const ApprovalAnswer answer = ask_(question);
+    if (answer.kind == ApprovalAnswer::Kind::kNone) return NotOurs();
     if (answer.kind != ApprovalAnswer::Kind::kDeny) {
       if (run != nullptr) run->Remove();
       return RunCommand(call, std::get<ShellArguments>(request), /*known_safe=*/false);

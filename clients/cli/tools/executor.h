@@ -17,18 +17,21 @@ class ToolExecutor {
  public:
   using Ask = std::function<ApprovalAnswer(const ApprovalQuestion&)>;
 
-  // `journal` and what `context` points to outlive the executor. Without `ask` nobody is there to be asked.
+  // `journal` (null: set_journal comes first) and what `context` points to outlive the executor. Without `ask` nobody
+  // is there to be asked.
   ToolExecutor(ApprovalMode mode, Journal* journal, ToolContext context, Ask ask);
 
   // The outcome to submit; it is durable in the journal before this returns. Blocks while the tool runs or the user
   // thinks. A call whose result is in the journal does not run again. One that was started and has no result there:
   // reading tools run again; a patch is judged by the files' content (done already, or not begun and run now, or
   // unclear and reported); a command is awaited while its runner lives, and its result taken once it ended. Where the
-  // runner died, the user is asked whether to run it again, and without one the model is told to look. An error means
-  // that the journal failed: nothing may be submitted, and the call may or may not have run.
+  // runner died, the user is asked whether to run it again, and without one the model is told to look. ABORTED: `ask`
+  // says that the call is no longer ours; it was not started. Another error means that the journal failed: nothing may
+  // be submitted, and the call may or may not have run.
   absl::StatusOr<ToolOutcome> Execute(const quota::v1::ToolCall& call);
 
   // For the calls from now on.
+  void set_journal(Journal* journal) { journal_ = journal; }
   void SetMode(ApprovalMode mode) { mode_ = mode; }
   ApprovalMode mode() const { return mode_; }
 

@@ -178,6 +178,14 @@ std::string Describe(const v1::SessionEvent& event) {
       return "not compacted";
     case v1::SessionEvent::kPlanUpdated:
       return "plan";
+    case v1::SessionEvent::kToolLeaseGranted:
+      return "lease " + std::to_string(event.tool_lease_granted().generation());
+    case v1::SessionEvent::kToolLeaseReleased:
+      return "released " + std::to_string(event.tool_lease_released().generation());
+    case v1::SessionEvent::kApprovalRequested:
+      return "asked " + event.approval_requested().approval_id();
+    case v1::SessionEvent::kApprovalDecided:
+      return "decided " + event.approval_decided().approval_id();
     case v1::SessionEvent::KIND_NOT_SET:
       break;
   }

@@ -73,6 +73,83 @@ class FieldsTest : public ServiceTest {
   const std::string before_;
 };
 
+TEST_F(FieldsTest, OfAcquireLease) {
+  v1::AcquireLeaseRequest good;
+  good.set_session_id(id_);
+  good.set_holder("h");
+  good.mutable_place()->set_host("host");
+  good.mutable_place()->set_workspace("/w");
+  using Request = v1::AcquireLeaseRequest;
+  ExpectAllRefused<Request, v1::Lease>(
+      good, &v1::AgentService::Stub::AcquireLease,
+      {{"holder", [](Request& r) { r.clear_holder(); }},
+       {"holder", [](Request& r) { r.set_holder(std::string(129, 'h')); }},
+       {"place.host", [](Request& r) { r.clear_place(); }},
+       {"place.host", [](Request& r) { r.mutable_place()->set_host(std::string(129, 'h')); }},
+       {"place.host_name", [](Request& r) { r.mutable_place()->set_host_name(std::string(257, 'h')); }},
+       {"place.workspace", [](Request& r) { r.mutable_place()->clear_workspace(); }},
+       {"place.workspace", [](Request& r) { r.mutable_place()->set_workspace(std::string(4097, '/')); }}});
+  ExpectAllRefused<Request, v1::Lease>(good, &v1::AgentService::Stub::AcquireLease, WrongSessionIds<Request>());
+}
+
+TEST_F(FieldsTest, OfRenewAndReleaseLease) {
+  v1::RenewLeaseRequest renew;
+  renew.set_session_id(id_);
+  renew.set_generation(1);
+  v1::ReleaseLeaseRequest release;
+  release.set_session_id(id_);
+  release.set_generation(1);
+  for (const int64_t wrong : {int64_t{0}, int64_t{-1}, kLeastInt64}) {
+    ExpectAllRefused<v1::RenewLeaseRequest, v1::Lease>(
+        renew, &v1::AgentService::Stub::RenewLease,
+        {{"generation", [wrong](v1::RenewLeaseRequest& r) { r.set_generation(wrong); }}});
+    ExpectAllRefused<v1::ReleaseLeaseRequest, v1::ReleaseLeaseResponse>(
+        release, &v1::AgentService::Stub::ReleaseLease,
+        {{"generation", [wrong](v1::ReleaseLeaseRequest& r) { r.set_generation(wrong); }}});
+  }
+  ExpectAllRefused<v1::RenewLeaseRequest, v1::Lease>(renew, &v1::AgentService::Stub::RenewLease,
+                                                     WrongSessionIds<v1::RenewLeaseRequest>());
+  ExpectAllRefused<v1::ReleaseLeaseRequest, v1::ReleaseLeaseResponse>(release, &v1::AgentService::Stub::ReleaseLease,
+                                                                      WrongSessionIds<v1::ReleaseLeaseRequest>());
+}
+
+TEST_F(FieldsTest, OfRequestApproval) {
+  using Request = v1::RequestApprovalRequest;
+  Request good;
+  good.set_session_id(id_);
+  good.set_generation(1);
+  good.set_approval_id("a");
+  good.set_call_id("c");
+  good.set_question("may it?");
+  ExpectAllRefused<Request, v1::Approval>(
+      good, &v1::AgentService::Stub::RequestApproval,
+      {{"generation", [](Request& r) { r.set_generation(0); }},
+       {"approval_id", [](Request& r) { r.clear_approval_id(); }},
+       {"approval_id", [](Request& r) { r.set_approval_id(std::string(321, 'a')); }},
+       {"call_id", [](Request& r) { r.clear_call_id(); }},
+       {"call_id", [](Request& r) { r.set_call_id(std::string(257, 'c')); }},
+       {"question", [](Request& r) { r.clear_question(); }},
+       {"question", [](Request& r) { r.set_question(std::string(256 * 1024 + 1, 'q')); }}});
+  ExpectAllRefused<Request, v1::Approval>(good, &v1::AgentService::Stub::RequestApproval, WrongSessionIds<Request>());
+}
+
+TEST_F(FieldsTest, OfDecideApproval) {
+  using Request = v1::DecideApprovalRequest;
+  Request good;
+  good.set_session_id(id_);
+  good.set_approval_id("a");
+  good.set_answer(v1::APPROVAL_ANSWER_DENY);
+  ExpectAllRefused<Request, v1::Approval>(
+      good, &v1::AgentService::Stub::DecideApproval,
+      {{"approval_id", [](Request& r) { r.clear_approval_id(); }},
+       {"approval_id", [](Request& r) { r.set_approval_id(std::string(321, 'a')); }},
+       {"answer", [](Request& r) { r.clear_answer(); }},
+       {"answer", [](Request& r) { r.set_answer(static_cast<v1::ApprovalAnswer>(4)); }},
+       {"reason", [](Request& r) { r.set_reason(std::string(4097, 'r')); }},
+       {"by", [](Request& r) { r.set_by(std::string(257, 'b')); }}});
+  ExpectAllRefused<Request, v1::Approval>(good, &v1::AgentService::Stub::DecideApproval, WrongSessionIds<Request>());
+}
+
 TEST_F(FieldsTest, OfCreateSession) {
   v1::CreateSessionRequest good;
   good.set_model("m");

@@ -41,6 +41,10 @@ TEST_F(DiskTest, AJournalThatCannotBeWrittenRunsNothingAndCancelsTheTurn) {
     turn.CallTool("call-1", "shell", R"({"command":"mkdir ran"})");
     turn.AwaitCancel();
   });
+  // Not the first run here: that one would be told before its turn.
+  const std::filesystem::path journals = home_ / ".local/state/holdfast/journal";
+  std::filesystem::create_directories(journals);
+  std::ofstream(journals / "host") << "h0st\n";
   std::unique_ptr<CliProcess> cli;
   {
     const FullDisk full;

@@ -65,23 +65,63 @@ const T& Only(const std::vector<TurnChange>& changes) {
   return std::get<T>(changes.at(0));
 }
 
+std::optional<quota::v1::ToolCall> Take(TurnView& view) {
+  const auto call = view.OpenToolCall();
+  if (call) view.TakeToolCall(call->call_id());
+  return call;
+}
+
+WatchEvent Question(int64_t sequence, const char* id) {
+  WatchEvent event = Durable(sequence);
+  event.mutable_event()->mutable_approval_requested()->set_turn_id(kTurn);
+  event.mutable_event()->mutable_approval_requested()->set_approval_id(id);
+  return event;
+}
+
+WatchEvent Decided(int64_t sequence, const char* id) {
+  WatchEvent event = Durable(sequence);
+  event.mutable_event()->mutable_approval_decided()->set_turn_id(kTurn);
+  event.mutable_event()->mutable_approval_decided()->set_approval_id(id);
+  return event;
+}
+
+TEST(TurnView, OffersAQuestionThatNobodyHasAnsweredOnce) {
+  TurnView view(kTurn, 3);
+  EXPECT_EQ(Only<ApprovalAsked>(view.Fold(Question(4, "q1"))).asked.approval_id(), "q1");
+  view.Fold(Question(5, "q2"));
+  EXPECT_EQ(Only<ApprovalGiven>(view.Fold(Decided(6, "q1"))).decided.approval_id(), "q1");
+  EXPECT_FALSE(view.TakeQuestion()) << "it may have been answered since";
+  view.Fold(CaughtUp());
+  EXPECT_EQ(view.TakeQuestion()->approval_id(), "q2");
+  EXPECT_FALSE(view.TakeQuestion());
+}
+
+TEST(TurnView, OffersACallAgainThatWasPutBack) {
+  TurnView view(kTurn, 3);
+  view.Fold(CaughtUp());
+  view.Fold(Answered(4, "m", "", "call-1"));
+  ASSERT_TRUE(Take(view));
+  view.PutBack("call-1");
+  EXPECT_EQ(Take(view)->call_id(), "call-1");
+}
+
 TEST(TurnView, OffersNoToolBeforeTheStreamHasCaughtUp) {
   TurnView view(kTurn, 3);
   view.Fold(Answered(4, "m", "", "call-1"));
-  EXPECT_FALSE(view.TakeToolCall());
+  EXPECT_FALSE(Take(view));
   view.Fold(CaughtUp());
-  EXPECT_EQ(view.TakeToolCall()->call_id(), "call-1");
+  EXPECT_EQ(Take(view)->call_id(), "call-1");
 }
 
 TEST(TurnView, OffersAToolCallOnce) {
   TurnView view(kTurn, 3);
   view.Fold(CaughtUp());
   view.Fold(Answered(4, "m", "", "call-1"));
-  EXPECT_TRUE(view.TakeToolCall());
-  EXPECT_FALSE(view.TakeToolCall());
+  EXPECT_TRUE(Take(view));
+  EXPECT_FALSE(Take(view));
   view.OnStreamBroken();
   view.Fold(CaughtUp());
-  EXPECT_FALSE(view.TakeToolCall());
+  EXPECT_FALSE(Take(view));
 }
 
 TEST(TurnView, OffersNoToolCallThatHasItsResult) {
@@ -89,7 +129,7 @@ TEST(TurnView, OffersNoToolCallThatHasItsResult) {
   view.Fold(Answered(4, "m", "", "call-1"));
   view.Fold(Result(5, "call-1"));
   view.Fold(CaughtUp());
-  EXPECT_FALSE(view.TakeToolCall());
+  EXPECT_FALSE(Take(view));
 }
 
 TEST(TurnView, OffersToolCallsInTheirOrder) {
@@ -98,8 +138,8 @@ TEST(TurnView, OffersToolCallsInTheirOrder) {
   WatchEvent event = Answered(4, "m", "", "first");
   event.mutable_event()->mutable_model_answered()->add_items()->mutable_tool_call()->set_call_id("second");
   view.Fold(event);
-  EXPECT_EQ(view.TakeToolCall()->call_id(), "first");
-  EXPECT_EQ(view.TakeToolCall()->call_id(), "second");
+  EXPECT_EQ(Take(view)->call_id(), "first");
+  EXPECT_EQ(Take(view)->call_id(), "second");
 }
 
 TEST(TurnView, SkipsWhatItHasSeen) {
