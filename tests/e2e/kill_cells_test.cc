@@ -33,10 +33,9 @@ TEST_P(Killed, LosesNothingAndRepeatsNothing) {
   EXPECT_EQ(findings.side_effects_twice, 0);
   // Whether a command ran whose runner died is the one thing that nobody can know; the model is told, and it does not
   // run again.
-  const bool unknowable = victim == Victim::kRunner;
+  const bool unknowable = KillsRunner(victim);
   EXPECT_EQ(findings.ambiguous, unknowable ? 1 : 0);
-  const bool calls_lost = victim == Victim::kQuota || victim == Victim::kBoth;
-  EXPECT_LE(findings.extra_upstream, calls_lost ? 1 : 0);
+  EXPECT_LE(findings.extra_upstream, KillsQuota(victim) ? 1 : 0);
 }
 
 std::string CellName(const testing::TestParamInfo<std::tuple<Victim, Moment>>& cell) {
@@ -44,11 +43,10 @@ std::string CellName(const testing::TestParamInfo<std::tuple<Victim, Moment>>& c
 }
 
 INSTANTIATE_TEST_SUITE_P(Processes, Killed,
-                         testing::Combine(testing::ValuesIn(kVictims),
-                                          testing::Values(Moment::kWait, Moment::kStream, Moment::kCommand,
-                                                          Moment::kResult, Moment::kCommit)),
+                         testing::Combine(testing::ValuesIn(kVictims), testing::ValuesIn(kNamedMoments)), CellName);
+INSTANTIATE_TEST_SUITE_P(Runner, Killed,
+                         testing::Combine(testing::ValuesIn(kRunnerVictims), testing::Values(Moment::kCommand)),
                          CellName);
-INSTANTIATE_TEST_SUITE_P(Runner, Killed, testing::Values(std::tuple(Victim::kRunner, Moment::kCommand)), CellName);
 
 }  // namespace
 }  // namespace holdfast::test

@@ -38,7 +38,8 @@ std::vector<Line> TranscriptOf(const std::vector<SessionEvent>& log) {
   std::map<std::string, std::string> arguments;  // by call id
   for (const SessionEvent& event : log) {
     switch (event.kind_case()) {
-      // How long it waits, and which client runs the tools, is not what a session is about.
+      // How long it waits, which client runs the tools, and what is kept apart, is not what a session is about.
+      case SessionEvent::kSnapshotTaken:
       case SessionEvent::kWaitNoted:
       case SessionEvent::kToolLeaseGranted:
       case SessionEvent::kToolLeaseReleased:

@@ -91,27 +91,33 @@ KillScript OneTurn() {
   return Script(std::move(answers), 1);
 }
 
-KillScript FourTurns() {
+KillScript EightTurns() {
   Answers answers(kShortWaits);
-  answers.Add(1, "I run it.", {Command(1, 0, "0.15")});
-  answers.Add(1, "I add a file.", {Patch("*** Add File: added.txt\n+one\n+two\n")});
-  answers.Finish(1);
+  for (const int turn : {1, 5}) {
+    answers.Add(turn, "I run it.", {Command(turn, 0, "0.15")});
+    answers.Add(turn, "I add a file.", {Patch(fmt::format("*** Add File: added{}.txt\n+one\n+two\n", turn))});
+    answers.Finish(turn);
 
-  answers.Add(2, "I look first.", {ReadFile("given.txt")}, /*exhausts_limit=*/true);
-  answers.Add(2, "I run two.", {Command(2, 0, "0.15"), Command(2, 1, "0")});
-  answers.Finish(2);
+    answers.Add(turn + 1, "I look first.", {ReadFile("given.txt")}, /*exhausts_limit=*/true);
+    answers.Add(turn + 1, "I run two.", {Command(turn + 1, 0, "0.15"), Command(turn + 1, 1, "0")});
+    answers.Finish(turn + 1);
 
-  answers.Add(3, "I change two files.",
-              {Patch("*** Add File: beside.txt\n+new\n*** Update File: given.txt\n "
-                     "first\n-second\n+2nd\n third\n")});
-  answers.Add(3, "I run and read.", {Command(3, 0, "0.15"), ReadFile("given.txt")});
-  answers.Finish(3);
+    answers.Add(turn + 2, "I change two files.",
+                {Patch(fmt::format("*** Add File: beside{}.txt\n+new\n*** Update File: given.txt\n "
+                                   "first\n-second{}\n+second{}\n third\n",
+                                   turn, turn == 1 ? "" : "1", turn))});
+    answers.Add(turn + 2, "I run and read.", {Command(turn + 2, 0, "0.15"), ReadFile("given.txt")});
+    answers.Finish(turn + 2);
 
-  answers.Add(4, "I look first.", {ReadFile("other.txt")}, /*exhausts_limit=*/true);
-  answers.Add(4, "I run it.", {Command(4, 0, "0.15")});
-  answers.Add(4, "I move a file.", {Patch("*** Update File: other.txt\n*** Move to: moved/other.txt\n-old\n+young\n")});
-  answers.Finish(4);
-  return Script(std::move(answers), 4);
+    const char* const from = turn == 1 ? "other.txt" : "moved/1.txt";
+    answers.Add(turn + 3, "I look first.", {ReadFile(from)}, /*exhausts_limit=*/true);
+    answers.Add(turn + 3, "I run it.", {Command(turn + 3, 0, "0.15")});
+    answers.Add(turn + 3, "I move a file.",
+                {Patch(fmt::format("*** Update File: {}\n*** Move to: moved/{}.txt\n-{}\n+young{}\n", from, turn,
+                                   turn == 1 ? "old" : "young1", turn))});
+    answers.Finish(turn + 3);
+  }
+  return Script(std::move(answers), 8);
 }
 
 }  // namespace holdfast::test

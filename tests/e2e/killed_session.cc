@@ -69,6 +69,26 @@ bool Await(const Condition& holds) {
 
 }  // namespace
 
+bool KillsAgent(Victim victim) {
+  return victim == Victim::kAgent || victim == Victim::kBoth || victim == Victim::kAgentCli ||
+         victim == Victim::kAgentRunner;
+}
+
+bool KillsQuota(Victim victim) {
+  return victim == Victim::kQuota || victim == Victim::kBoth || victim == Victim::kQuotaCli ||
+         victim == Victim::kQuotaRunner;
+}
+
+bool KillsCli(Victim victim) {
+  return victim == Victim::kCli || victim == Victim::kAgentCli || victim == Victim::kQuotaCli ||
+         victim == Victim::kCliRunner;
+}
+
+bool KillsRunner(Victim victim) {
+  return victim == Victim::kRunner || victim == Victim::kAgentRunner || victim == Victim::kQuotaRunner ||
+         victim == Victim::kCliRunner;
+}
+
 const char* Name(Victim victim) {
   switch (victim) {
     case Victim::kAgent:
@@ -77,10 +97,20 @@ const char* Name(Victim victim) {
       return "quota_service";
     case Victim::kCli:
       return "holdfast";
-    case Victim::kBoth:
-      return "both services";
     case Victim::kRunner:
       return "the runner";
+    case Victim::kBoth:
+      return "both services";
+    case Victim::kAgentCli:
+      return "agent_service and holdfast";
+    case Victim::kQuotaCli:
+      return "quota_service and holdfast";
+    case Victim::kAgentRunner:
+      return "agent_service and the runner";
+    case Victim::kQuotaRunner:
+      return "quota_service and the runner";
+    case Victim::kCliRunner:
+      return "holdfast and the runner";
   }
   return "";
 }
@@ -97,6 +127,8 @@ const char* Name(Moment moment) {
       return "result journaled, not recorded";
     case Moment::kCommit:
       return "answer complete, not committed";
+    case Moment::kBoundary:
+      return "at a boundary of the log";
     case Moment::kInstant:
       return "at any instant";
   }
@@ -147,11 +179,11 @@ bool KilledSession::RunTurn(size_t turn) {
   cli_ = pair_.Exec(script_.prompts[turn], {"--session", session_id_});
   bool executes = true;  // and so prints the answer alone
   while (BootClock::now() < end) {
-    if (kill_ && !evidence_.killed && MomentHasCome()) Strike();
+    if (kill_ && !evidence_.killed && VictimsLive() && MomentHasCome()) Strike();
     const std::optional<int> code = cli_->WaitForExit(kPoll);
     if (!code) continue;
     // Killed before it was told that its turn runs, a client leaves a turn behind that its user does not know of.
-    const bool told_of_own_turn = evidence_.killed && kill_->victim == Victim::kCli &&
+    const bool told_of_own_turn = evidence_.killed && KillsCli(kill_->victim) &&
                                   cli_->err().find("is busy with another turn") != std::string::npos;
     if (*code != 0 && *code != 128 + SIGKILL && !told_of_own_turn) {
       Trouble(fmt::format("{}: holdfast left with {}: {}", name, *code, cli_->err()));
@@ -189,10 +221,17 @@ bool KilledSession::MomentHasCome() {
       return SlowCommandRuns() && HoldResult();
     case Moment::kCommit:
       return place.turn == kill_->turn && place.streaming && HoldAnswer();
+    case Moment::kBoundary:
+      return place.events >= kill_->boundary;
     case Moment::kInstant:
       return BootClock::now() - began_ >= kill_->instant;
   }
   return false;
+}
+
+bool KilledSession::VictimsLive() const {
+  if (KillsCli(kill_->victim) && cli_->WaitForExit(Duration::zero())) return false;
+  return !KillsRunner(kill_->victim) || Runner() > 0;
 }
 
 bool KilledSession::SlowCommandRuns() const {
@@ -205,7 +244,7 @@ bool KilledSession::HoldResult() {
   const int recorded = lock_->Count(SessionEvent::kToolResultRecorded);
   if (Journaled("started") > recorded) {
     // What a client has submitted is recorded also when the client is gone. With agent_service away it submits nothing.
-    agent_away_ = kill_->victim == Victim::kCli;
+    agent_away_ = KillsCli(kill_->victim) && !KillsAgent(kill_->victim);
     if (agent_away_) pair_.KillAgent();
     if (Await([&] { return Journaled("result") > recorded; })) return true;
     Trouble("a tool's result did not come into the journal");
@@ -230,29 +269,21 @@ bool KilledSession::HoldAnswer() {
 
 void KilledSession::Strike() {
   evidence_.killed = true;
-  switch (kill_->victim) {
-    case Victim::kAgent:
-      pair_.KillAgent();
-      break;
-    case Victim::kQuota:
-      pair_.KillQuota();
-      break;
-    case Victim::kCli:
-      cli_->Kill();
-      break;
-    case Victim::kBoth:
-      pair_.KillBoth();
-      break;
-    case Victim::kRunner:
-      if (const pid_t runner = Runner(); runner > 0) kill(runner, SIGKILL);
-      break;
+  const Victim victim = kill_->victim;
+  // At once: neither sees the other die.
+  if (KillsRunner(victim)) {
+    if (const pid_t runner = Runner(); runner > 0) kill(runner, SIGKILL);
   }
+  if (KillsAgent(victim)) pair_.agent().Signal(SIGKILL);
+  if (KillsQuota(victim)) pair_.quota().Signal(SIGKILL);
+  if (KillsCli(victim)) cli_->Kill();
+  if (KillsAgent(victim)) pair_.KillAgent();
+  if (KillsQuota(victim)) pair_.KillQuota();
   lock_.reset();
   std::this_thread::sleep_for(kill_->away);
-  const bool both = kill_->victim == Victim::kBoth;
-  if (kill_->victim == Victim::kQuota || (both && kill_->quota_first)) pair_.StartQuota();
-  if (kill_->victim == Victim::kAgent || both || agent_away_) pair_.StartAgent();
-  if (both && !kill_->quota_first) pair_.StartQuota();
+  if (KillsQuota(victim) && kill_->quota_first) pair_.StartQuota();
+  if (KillsAgent(victim) || agent_away_) pair_.StartAgent();
+  if (KillsQuota(victim) && !kill_->quota_first) pair_.StartQuota();
 }
 
 pid_t KilledSession::Runner() const {

@@ -16,28 +16,50 @@
 
 namespace holdfast::test {
 
-enum class Victim { kAgent, kQuota, kCli, kBoth, kRunner };
-enum class Moment {
-  kWait,     // the call waits for the limit
-  kStream,   // its answer streams
-  kCommand,  // the turn's slow command runs
-  kResult,   // the command's result is in the client's journal, and not in the log
-  kCommit,   // the upstream's answer is complete at quota_service, and not in the log
-  kInstant,  // some time after the session began
+// One process or two of them at once.
+enum class Victim {
+  kAgent,
+  kQuota,
+  kCli,
+  kRunner,
+  kBoth,
+  kAgentCli,
+  kQuotaCli,
+  kAgentRunner,
+  kQuotaRunner,
+  kCliRunner
 };
-inline constexpr Victim kVictims[] = {Victim::kAgent, Victim::kQuota, Victim::kCli, Victim::kBoth};
-inline constexpr Moment kMoments[] = {Moment::kWait,   Moment::kStream, Moment::kCommand,
-                                      Moment::kResult, Moment::kCommit, Moment::kInstant};
+bool KillsAgent(Victim victim);
+bool KillsQuota(Victim victim);
+bool KillsCli(Victim victim);
+bool KillsRunner(Victim victim);
+enum class Moment {
+  kWait,      // the call waits for the limit
+  kStream,    // its answer streams
+  kCommand,   // the turn's slow command runs
+  kResult,    // the command's result is in the client's journal, and not in the log
+  kCommit,    // the upstream's answer is complete at quota_service, and not in the log
+  kBoundary,  // an event of the log has been told to those who watch
+  kInstant,   // some time after the session began
+};
+// Whoever kills a runner does so while a command runs; of the others, at any moment.
+inline constexpr Victim kVictims[] = {Victim::kAgent, Victim::kQuota,    Victim::kCli,
+                                      Victim::kBoth,  Victim::kAgentCli, Victim::kQuotaCli};
+inline constexpr Victim kRunnerVictims[] = {Victim::kRunner, Victim::kAgentRunner, Victim::kQuotaRunner,
+                                            Victim::kCliRunner};
+inline constexpr Moment kNamedMoments[] = {Moment::kWait, Moment::kStream, Moment::kCommand, Moment::kResult,
+                                           Moment::kCommit};
 const char* Name(Victim victim);
 const char* Name(Moment moment);
 
 struct Kill {
   Victim victim = Victim::kAgent;
   Moment moment = Moment::kInstant;
-  int turn = 1;              // counts from 1; not of kInstant
+  int turn = 1;              // counts from 1; not of kBoundary and kInstant
+  int64_t boundary = 0;      // of kBoundary: so many events, but for waits
   Duration instant{};        // of kInstant
   Duration away{};           // until what was killed is started again
-  bool quota_first = false;  // of kBoth: starts before agent_service
+  bool quota_first = false;  // of kBoth: quota_service starts before agent_service
 };
 
 // What a session has left behind, in all places that can be looked at.
@@ -63,6 +85,8 @@ class KilledSession {
   bool RunTurn(size_t turn);
   // The moment has come. Of kResult and kCommit: and is held until the strike.
   bool MomentHasCome();
+  // There is something to kill.
+  bool VictimsLive() const;
   bool HoldResult();
   bool HoldAnswer();
   void Strike();

@@ -61,7 +61,8 @@ void SessionWatcher::Take(const WatchEvent& event) {
   const std::lock_guard lock(mutex_);
   switch (event.kind_case()) {
     case WatchEvent::kEvent:
-      acknowledged_.emplace(event.event().sequence(), event.event().SerializeAsString());
+      if (acknowledged_.emplace(event.event().sequence(), event.event().SerializeAsString()).second)
+        place_.events += event.event().has_wait_noted() ? 0 : 1;
       if (event.event().has_turn_started()) ++place_.turn;
       // A wait that is noted is history; what is waited for now has been told.
       if (!event.event().has_wait_noted()) place_.waiting = place_.streaming = false;

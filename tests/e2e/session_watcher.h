@@ -20,7 +20,8 @@ class SessionWatcher {
  public:
   // Where the session is, as far as the watcher was told.
   struct Place {
-    int turn = 0;  // counts from 1; of the newest turn
+    int turn = 0;        // counts from 1; of the newest turn
+    int64_t events = 0;  // but for waits: how many there are depends on the machine
     bool waiting = false;
     bool streaming = false;
   };
