@@ -132,6 +132,7 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
                                                             .quota = *self.quota,
                                                             .observer = self,
                                                             .default_max_wait = config.default_max_wait,
+                                                            .default_attended_max_wait = config.default_attended_max_wait,
                                                             .snapshot_every_turns = config.snapshot_every_turns,
                                                             .compact_after_turn = config.compact_after_turn,
                                                             .compaction_target = config.compaction_target});

@@ -49,6 +49,9 @@ AgentConfig ReadAgentConfig(Section& root) {
     config.default_model = defaults.String("model", "Absent: clients must name one.").value_or("");
     config.default_max_wait =
         defaults.Time("max_wait", "The sum of all waits of a turn. Default: 15m.").value_or(config.default_max_wait);
+    config.default_attended_max_wait =
+        defaults.Time("max_wait_attended", "The same, of a turn that somebody looks on at (a terminal). Default: 1h.")
+            .value_or(config.default_attended_max_wait);
   });
   root.Map("sessions", "What is done for every session.", [&](Section& sessions) {
     config.snapshot_every_turns = static_cast<int>(

@@ -20,6 +20,7 @@ struct AgentConfig {
   std::string store_path;  // of the SQLite database
   std::string default_model;
   Duration default_max_wait = std::chrono::minutes(15);
+  Duration default_attended_max_wait = std::chrono::hours(1);
   int snapshot_every_turns = 4;  // 0: none
   double compact_after_turn = 0.7;
   double compaction_target = 0.5;

@@ -194,7 +194,8 @@ void ActiveSession::Stall(const absl::Status& reason) {
   const absl::Status refusal = StoreRefusal(
       absl::UnavailableError(fmt::format("the session's log cannot be written: {}", Words(reason))), kCommitRetry);
   const grpc::Status status = ToGrpc(refusal);
-  if (!stalled_) services_.observer.OnStalled(true);
+  // What the store will never take of this session is no trouble of the others.
+  if (MayPass(reason) && !std::exchange(stall_told_, true)) services_.observer.OnStalled(true);
   if (!stalled_ || stalled_->error_message() != status.error_message())
     spdlog::error("session {}: the store does not take an event, trying again: {}", session_id_, Words(reason));
   stalled_ = status;
@@ -208,7 +209,7 @@ void ActiveSession::Unstall() {
   if (!stalled_) return;
   stalled_.reset();
   spdlog::info("session {}: the store takes its events again", session_id_);
-  services_.observer.OnStalled(false);
+  if (std::exchange(stall_told_, false)) services_.observer.OnStalled(false);
 }
 
 void ActiveSession::Broadcast(const v1::WatchEvent& event) {
@@ -228,8 +229,8 @@ void ActiveSession::SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTu
 
     v1::SubmitTurnResponse response;
     response.set_sequence(state_.last_sequence() + 1);
-    v1::SessionEvent event =
-        TurnStartedEvent(std::move(request), response.sequence(), model, services_.default_max_wait);
+    const Duration max_wait = request.attended() ? services_.default_attended_max_wait : services_.default_max_wait;
+    v1::SessionEvent event = TurnStartedEvent(std::move(request), response.sequence(), model, max_wait);
     response.set_turn_id(event.turn_started().turn_id());
     Commit(std::move(event), [response = std::move(response), reply = std::move(reply)](absl::Status status) mutable {
       if (status.ok()) {
@@ -397,7 +398,8 @@ void ActiveSession::Close(const grpc::Status& status) {
   close_status_ = status;
   for (const auto& watcher : std::vector(watchers_)) watcher->End(status);
   commit_retry_->Disarm();
-  if (std::exchange(stalled_, std::nullopt)) services_.observer.OnStalled(false);
+  stalled_.reset();
+  if (std::exchange(stall_told_, false)) services_.observer.OnStalled(false);
   for (Queued& queued : std::exchange(tasks_, {})) queued.task(FromGrpc(status));
   LetCallGo();
 }

@@ -31,6 +31,7 @@ struct SessionServices {
   QuotaClient& quota;
   SessionObserver& observer;
   Duration default_max_wait = std::chrono::minutes(15);
+  Duration default_attended_max_wait = std::chrono::hours(1);
   // Every so many turns a snapshot is taken; 0: none.
   int snapshot_every_turns = 4;
   // After a turn a context that fills more than this part of its room is compacted, in a turn one that would not fit;
@@ -149,6 +150,7 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   std::optional<BootTime> logged_wait_end_;  // of the present call, as the log has it
   std::unique_ptr<Loop::Timer> commit_retry_;
   std::optional<grpc::Status> stalled_;  // why
+  bool stall_told_ = false;              // to the observer: others may be stalled for the same reason
   std::vector<std::shared_ptr<Watcher>> watchers_;
   BootTime lease_end_{};
 };

@@ -13,11 +13,6 @@ namespace holdfast::agent {
 namespace {
 
 constexpr Duration kSweepInterval = std::chrono::seconds(1);
-// The store may read it later; what it calls damaged or not there stays so.
-bool MayPass(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsInternal(status);
-}
-
 std::string Words(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
 
 }  // namespace

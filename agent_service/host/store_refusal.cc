@@ -4,6 +4,10 @@
 
 namespace holdfast::agent {
 
+bool MayPass(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsInternal(status);
+}
+
 absl::Status StoreRefusal(const absl::Status& status, Duration retry) {
   if (!absl::IsUnavailable(status)) return status;
   ErrorDetails details;

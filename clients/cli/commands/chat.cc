@@ -42,13 +42,13 @@ class Chat {
       context_.screen.ClearStatus();
       context_.screen.EndOutLine();
       if (reader->Read("> ", &line) != LineReader::Result::kLine) {
-        return Leave(context_.interrupts.wants_exit() ? kExitInterrupted : kExitDone);
+        return Leave(context_.interrupts.wants_exit() ? kExitInterrupted : last_code_);
       }
       const size_t begin = line.find_first_not_of(" \t");
       if (begin == std::string::npos) continue;
       if (line[begin] == '/') {
         const std::string name = line.substr(begin, line.find_first_of(" \t", begin) - begin);
-        if (name == "/quit" || name == "/exit") return Leave(kExitDone);
+        if (name == "/quit" || name == "/exit") return Leave(last_code_);
         Command(name);
         continue;
       }
@@ -63,6 +63,8 @@ class Chat {
     context_.screen.ClearStatus();
     if (context_.screen.out_failed() || context_.interrupts.wants_exit()) return false;
     context_.interrupts.Reset();
+    // A turn that its user has interrupted did not fail.
+    last_code_ = result.end == TurnResult::End::kInterrupted ? kExitDone : result.exit_code;
     if (result.end == TurnResult::End::kLost) {
       context_.screen.Err("the turn may go on at the server; /quit and resume to see it");
     }
@@ -124,6 +126,7 @@ class Chat {
   TextReporter reporter_;
   AgentClient client_;
   Conversation conversation_;
+  int last_code_ = kExitDone;  // of the last turn
 };
 
 }  // namespace

@@ -67,7 +67,7 @@ void AddTurnOptions(CLI::App& app, TurnOptions& turn, RawTurn& raw) {
       ->check(CLI::IsMember({"read-only", "ask", "auto-edit", "full"}))
       ->capture_default_str();
   app.add_option("--max-wait", raw.max_wait,
-                 "The most a turn may wait in all; default: 1h with a terminal, 15m without")
+                 "The most a turn may wait in all; default: agent_service's, 1h with a terminal and 15m without")
       ->check(IsDuration());
 }
 

@@ -26,7 +26,7 @@ struct TurnOptions {
   std::string new_model;   // of a new session; empty: the server's default
   std::string folder;      // empty: the current one
   ApprovalMode approval = ApprovalMode::kAsk;
-  std::optional<Duration> max_wait;  // absent: 1 h with a terminal, 15 min without
+  std::optional<Duration> max_wait;  // absent: agent_service's default
 };
 
 struct ExecCommand {

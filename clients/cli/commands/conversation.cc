@@ -12,7 +12,7 @@
 namespace holdfast::cli {
 namespace {
 
-// How long somebody who looks on, or nobody who looks on, is ready to wait.
+// How long an outage is borne where the user names no wait: what agent_service, too, has as its defaults.
 constexpr Duration kMaxWaitWithTerminal = std::chrono::hours(1);
 constexpr Duration kMaxWaitAlone = std::chrono::minutes(15);
 
@@ -125,8 +125,11 @@ TurnResult Conversation::Say(const std::string& text) {
   for (quota::v1::Tool& tool : tools_->Declarations()) *request.add_tools() = std::move(tool);
   request.set_model(options_.model);
   if (const agent::v1::ToolPlace place = tools_->Place(); !place.host().empty()) *request.mutable_place() = place;
-  *request.mutable_max_wait() = google::protobuf::util::TimeUtil::NanosecondsToDuration(MaxWait().count());
-  return TurnRunner(client_, *tools_, reporter_, interrupts_).Run(request);
+  // What nobody asked for is the server's to decide.
+  if (options_.max_wait)
+    *request.mutable_max_wait() = google::protobuf::util::TimeUtil::NanosecondsToDuration(options_.max_wait->count());
+  request.set_attended(screen_.has_terminal());
+  return TurnRunner(client_, *tools_, reporter_, interrupts_).Run(request, MaxWait());
 }
 
 std::optional<TurnResult> Conversation::FollowRunning() {

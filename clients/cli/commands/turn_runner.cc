@@ -9,7 +9,6 @@
 #include "clients/cli/commands/exit_code.h"
 #include "common/base/duration_text.h"
 #include "common/rpc/status.h"
-#include "google/protobuf/util/time_util.h"
 
 namespace holdfast::cli {
 namespace {
@@ -36,7 +35,7 @@ agent::v1::CancelTurnRequest CancelRequest(const std::string& session_id, const 
 
 }  // namespace
 
-TurnResult TurnRunner::Run(const agent::v1::SubmitTurnRequest& request) {
+TurnResult TurnRunner::Run(const agent::v1::SubmitTurnRequest& request, Duration max_outage) {
   Link link(kPatience, reporter_);
   agent::v1::SubmitTurnResponse response;
   const grpc::Status status = client_.SubmitTurn(request, &response, &link);
@@ -59,9 +58,7 @@ TurnResult TurnRunner::Run(const agent::v1::SubmitTurnRequest& request) {
     return Failed(End::kRefused, status, message);
   }
   reporter_.OnTurnStarted(response.turn_id());
-  const Duration max_wait =
-      std::chrono::nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(request.max_wait()));
-  link.outage().set_bound(std::max(max_wait, kPatience));
+  link.outage().set_bound(std::max(max_outage, kPatience));
   TurnView view(response.turn_id(), std::max<int64_t>(0, response.sequence() - 1));
   return Follow(request.session_id(), view, link);
 }

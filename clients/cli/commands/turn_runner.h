@@ -38,8 +38,9 @@ class TurnRunner {
   TurnRunner(AgentClient& client, ToolRunner& tools, TurnReporter& reporter, Interrupts& interrupts)
       : client_(client), tools_(tools), reporter_(reporter), interrupts_(interrupts) {}
 
-  // `request` has a client key: it goes out again after a lost reply.
-  TurnResult Run(const agent::v1::SubmitTurnRequest& request);
+  // `request` has a client key: it goes out again after a lost reply. `max_outage` is the longest to bear while it
+  // runs.
+  TurnResult Run(const agent::v1::SubmitTurnRequest& request, Duration max_outage);
   // Takes over a turn that runs already. `max_wait` bounds an outage.
   TurnResult Attach(const std::string& session_id, const std::string& turn_id, Duration max_wait);
 

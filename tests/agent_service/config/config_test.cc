@@ -53,6 +53,7 @@ TEST_F(AgentConfigTest, WithoutAFileEverythingHasADefault) {
   EXPECT_EQ(config->quota.ToString(), "127.0.0.1:50051");
   EXPECT_EQ(config->store_path, folder_ + "/holdfast/sessions.db");
   EXPECT_EQ(config->default_max_wait, std::chrono::minutes(15));
+  EXPECT_EQ(config->default_attended_max_wait, std::chrono::hours(1));
   EXPECT_EQ(config->default_model, "");
   EXPECT_EQ(config->quota_credential, "");
   EXPECT_FALSE(config->tls);
@@ -68,7 +69,8 @@ TEST_F(AgentConfigTest, ReadsEveryKey) {
       "listen: {grpc: \"unix:/run/agent.sock\", metrics: \"127.0.0.1:0\"}\n"
       "quota: {address: \"quota:50051\", credential: {env: AGENT_CONFIG_TEST_TOKEN}, tls: {ca: " +
       pem + "}}\n" + "store: {url: \"sqlite:/var/lib/holdfast/s.db\"}\n" +
-      "defaults: {model: o4-mini, max_wait: 90s}\n" + "tls: {certificate: " + pem + ", key: " + pem + "}\n");
+      "defaults: {model: o4-mini, max_wait: 90s, max_wait_attended: 2h}\n" + "tls: {certificate: " + pem +
+      ", key: " + pem + "}\n");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->grpc.ToString(), "unix:/run/agent.sock");
   EXPECT_EQ(config->metrics.port, 0);
@@ -79,6 +81,7 @@ TEST_F(AgentConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config->store_path, "/var/lib/holdfast/s.db");
   EXPECT_EQ(config->default_model, "o4-mini");
   EXPECT_EQ(config->default_max_wait, std::chrono::seconds(90));
+  EXPECT_EQ(config->default_attended_max_wait, std::chrono::hours(2));
   ASSERT_TRUE(config->tls);
   EXPECT_EQ(config->tls->key, kPem);
 }

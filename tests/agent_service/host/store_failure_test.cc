@@ -85,6 +85,20 @@ TEST_F(HostStoreFailure, WhatWasAskedJustBeforeIsRefusedTooAndNotLeftToItsDeadli
   EXPECT_TRUE(absl::IsUnavailable(turn->status())) << turn->status();
 }
 
+TEST_F(HostStoreFailure, AnEventThatTheStoreNeverTakesIsNoTroubleOfOtherSessions) {
+  const std::string id = CreateSession();
+  Submit(id);
+  store_.FailNextAppends(1, absl::InvalidArgumentError("no such event"));
+  AnswerCall({Said("hi")});
+  EXPECT_EQ(observer_.stalled, 0) << "readiness is that of the store";
+  EXPECT_TRUE(absl::IsUnavailable((*Cancel(id)).status())) << "the session itself is stalled";
+  store_.FailNextAppends(1, kDiskFull);
+  loop_.Advance(seconds(1));
+  EXPECT_EQ(observer_.stalled, 1);
+  loop_.Advance(seconds(2));
+  EXPECT_EQ(observer_.stalled, 0);
+}
+
 TEST_F(HostStoreFailure, ClosingOrDeletingEndsTheStall) {
   const std::string id = CreateSession();
   Submit(id);

@@ -83,6 +83,19 @@ TEST_F(HostTurn, FillsInTheDefaultsOfATurn) {
   EXPECT_DOUBLE_EQ(MaxWaitSent(), 900);
 }
 
+TEST_F(HostTurn, ATurnThatSomebodyLooksOnAtMayWaitLonger) {
+  const std::string id = CreateSession();
+  v1::SubmitTurnRequest request = Turn();
+  request.set_attended(true);
+  Submit(id, request);
+  EXPECT_EQ(Events(id)[1].turn_started().max_wait().seconds(), 3600);
+  EXPECT_DOUBLE_EQ(MaxWaitSent(), 3600);
+  const std::string bounded = CreateSession();
+  request.mutable_max_wait()->set_seconds(7);
+  Submit(bounded, request);
+  EXPECT_DOUBLE_EQ(MaxWaitSent(), 7) << "what is asked for goes before every default";
+}
+
 TEST_F(HostTurn, TakesWhatTheTurnNamesOverTheDefaults) {
   const std::string id = CreateSession();
   v1::SubmitTurnRequest request = Turn();

@@ -38,6 +38,42 @@ TEST_F(ChatTest, NewBeginsAnotherSession) {
   EXPECT_THAT(cli.err(), HasSubstr("session-1  2023-11-14T22:13:20Z"));
 }
 
+TEST_F(ChatTest, ExitsWithTheCodeOfTheLastTurn) {
+  agent_.Play([](ScriptedTurn& turn) {
+    turn.Answer("ok");
+    turn.Complete();
+  });
+  agent_.Play([](ScriptedTurn& turn) {
+    agent::v1::TurnFailed failure;
+    failure.set_code(grpc::StatusCode::FAILED_PRECONDITION);
+    failure.set_message("too large");
+    failure.set_never_fits(true);
+    turn.Fail(failure);
+  });
+  CliProcess failed({"chat"}, Plain("hi\nagain\n"));
+  EXPECT_EQ(failed.ExitCode(), 76) << failed.err();
+  EXPECT_THAT(failed.err(), HasSubstr("resume with"));
+  CliProcess quit({"chat"}, Plain("hi\n/quit\n"));
+  EXPECT_EQ(quit.ExitCode(), 76) << quit.err();
+}
+
+TEST_F(ChatTest, ExitsAsUnreachableWhereTheServiceIsDown) {
+  agent_server_.Stop();
+  CliProcess cli({"chat"}, Plain("hi\n"));
+  EXPECT_EQ(cli.ExitCode(), 69) << cli.err();
+}
+
+TEST_F(ChatTest, SaysThatSomebodyLooksOn) {
+  agent_.Play([](ScriptedTurn& turn) {
+    turn.Answer("seen");
+    turn.Complete();
+  });
+  CliProcess cli({"exec", "hi"}, Terminal());
+  EXPECT_EQ(cli.ExitCode(), 0) << cli.out();
+  EXPECT_TRUE(agent_.turns()[0].attended());
+  EXPECT_FALSE(agent_.turns()[0].has_max_wait());
+}
+
 TEST_F(ChatTest, SaysThatTheAnswerStartsAgain) {
   agent_.Play([](ScriptedTurn& turn) {
     turn.Delta("msg", 0, "Bonj");
