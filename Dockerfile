@@ -27,6 +27,8 @@ RUN apt-get update \
         libsqlite3-0 \
         libssl3 \
         libyaml-cpp0.7 \
+        libzstd1 \
+        zlib1g \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/holdfast --shell /usr/sbin/nologin holdfast \
     && install -d -o holdfast -g holdfast -m 700 /var/lib/holdfast

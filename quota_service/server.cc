@@ -15,6 +15,7 @@
 #include "common/metrics/endpoint.h"
 #include "common/rpc/server.h"
 #include "quota_service/call/registry.h"
+#include "quota_service/frontdoor/front_door.h"
 #include "quota_service/ledger/in_process_ledger.h"
 #include "quota_service/metrics/metrics.h"
 #include "quota_service/service/own_address.h"
@@ -24,6 +25,8 @@
 namespace holdfast::quota {
 namespace {
 
+// Each needs a descriptor; a waiting stream has one and no other.
+constexpr size_t kMostHttpConnections = 16'384;
 constexpr Duration kGroupMetricsInterval = std::chrono::seconds(1);
 
 BudgetOptions BudgetOptionsOf(const QuotaConfig& config) {
@@ -54,11 +57,12 @@ struct QuotaServer::Impl {
         upstream(context, {}),
         gates(loop, [this](const std::string& account, const AccountGate& gate) { LogGate(account, gate); }),
         metrics([this](const std::string& model) { return router.Knows(model); }),
-        registry(
-            {loop, budgets, ledger, upstream, retry_budgets, gates, {}, [this] { return uniform(generator); }, metrics},
-            {.finished_bytes = config.finished_calls_bytes}),
+        calls{loop, budgets, ledger, upstream, retry_budgets, gates, {}, [this] { return uniform(generator); }, metrics},
+        registry(calls, {.finished_bytes = config.finished_calls_bytes}),
         service(loop, budgets, ledger, registry, gates, router, authenticator),
+        door(calls, config, router, authenticator),
         group_timer(loop.NewTimer()),
+        drain_end(loop.NewTimer()),
         drain(config.drain) {}
 
   // Calls that are still there are cancelled, and answered, before the loop goes away.
@@ -85,11 +89,16 @@ struct QuotaServer::Impl {
   std::mt19937_64 generator{std::random_device{}()};
   std::uniform_real_distribution<double> uniform{0, 1};
   Metrics metrics;
+  CallServices calls;
   CallRegistry registry;
   QuotaServiceImpl service;
+  FrontDoor door;
   std::unique_ptr<Loop::Timer> group_timer;
+  std::unique_ptr<Loop::Timer> drain_end;
   Duration drain;
   bool stopping = false;
+  bool rpc_drained = false;
+  bool http_drained = false;
   bool stopped = false;
   std::unique_ptr<StopSignals> signals;
   std::unique_ptr<MetricsEndpoint> exposer;
@@ -148,13 +157,24 @@ struct QuotaServer::Impl {
     stopping = true;
     rpc->SetServing(false);
     service.BeginShutdown();
+    door.BeginShutdown();
+    drain_end->ArmAt(loop.Now() + drain, [this] { StopIfDrained(true); });
+    door.set_on_idle([this] { loop.Post([this] { StopIfDrained(false); }); });
     drainer = std::thread([this] {
       rpc->Drain(drain);
       loop.Post([this] {
-        stopped = true;
-        context.stop();
+        rpc_drained = true;
+        StopIfDrained(false);
       });
     });
+  }
+
+  // gRPC keeps its own time; HTTP is waited for until `late`.
+  void StopIfDrained(bool late) {
+    http_drained = http_drained || late || door.idle();
+    if (!rpc_drained || !http_drained) return;
+    stopped = true;
+    context.stop();
   }
 };
 
@@ -165,7 +185,10 @@ absl::StatusOr<std::unique_ptr<QuotaServer>> QuotaServer::Start(const QuotaConfi
 
   auto http = HttpServer::Start(
       self.context, config.http,
-      {{"/healthz", [] { return HttpPage{.text = "ok\n"}; }}, {"/readyz", [&self] { return self.Readiness(); }}});
+      {{"/healthz", [] { return HttpPage{.text = "ok\n"}; }}, {"/readyz", [&self] { return self.Readiness(); }}},
+      {.handler = &self.door,
+       .bounds = {.body_bytes = config.frontdoor.max_body},
+       .most_connections = kMostHttpConnections});
   if (!http.ok()) return http.status();
   self.http = *std::move(http);
   auto exposer = MetricsEndpoint::Start(config.metrics, self.metrics.registry());

@@ -9,112 +9,88 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
 #include <chrono>
 
 namespace holdfast {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
-using tcp = asio::ip::tcp;
-using Response = http::response<http::string_body>;
-using Request = http::request<http::empty_body>;
+using asio::ip::tcp;
 
-constexpr auto kIdle = std::chrono::seconds(30);
-constexpr uint32_t kMostHeaderBytes = 16 * 1024;
-constexpr size_t kMostConnections = 256;
-
-Response Answer(const Request& request, HttpPage page) {
-  Response response(static_cast<http::status>(page.status), request.version());
-  response.set(http::field::content_type, page.content_type);
-  response.set(http::field::cache_control, "no-store");
-  response.keep_alive(request.keep_alive());
-  response.body() = std::move(page.text);
-  response.prepare_payload();
-  if (request.method() == http::verb::head) response.body().clear();
-  return response;
-}
-
-// Of errors in what the peer sent, as opposed to those of the connection.
-const boost::system::error_category& UnreadableCategory() {
-  return make_error_code(http::error::bad_method).category();
+HttpAnswer AnswerOf(HttpPage page) {
+  return {page.status,
+          {{"Content-Type", std::move(page.content_type)}, {"Cache-Control", "no-store"}},
+          std::move(page.text)};
 }
 
 }  // namespace
 
-struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
-  Impl(asio::io_context& context, Pages known) : acceptor(context), retry(context), pages(std::move(known)) {}
+// Pages first, then the handler.
+struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl>, HttpHandler {
+  Impl(asio::io_context& context, Pages known, HttpServerOptions wanted)
+      : acceptor(context), retry(context), pages(std::move(known)), options(wanted) {}
 
-  HttpPage Find(const Request& request) const {
-    if (request.method() != http::verb::get && request.method() != http::verb::head) {
-      return {.status = 405, .text = "only GET and HEAD\n"};
+  std::optional<HttpAnswer> Refuse(const HttpRequest& head) override {
+    const auto page = pages.find(head.path);
+    if (page == pages.end()) {
+      if (options.handler != nullptr) return options.handler->Refuse(head);
+      if (head.method == "GET" || head.method == "HEAD") return Unknown();
     }
-    const std::string_view target(request.target().data(), request.target().size());
-    const auto page = pages.find(target.substr(0, target.find('?')));
-    if (page != pages.end()) return page->second();
-    std::string known = "known here:";
-    for (const auto& [path, make] : pages) known += " " + path;
-    return {.status = 404, .text = known + "\n"};
+    if (head.method != "GET" && head.method != "HEAD") return AnswerOf({.status = 405, .text = "only GET and HEAD\n"});
+    return AnswerOf(page->second());
   }
 
-  asio::awaitable<void> Serve(tcp::socket socket, std::shared_ptr<Impl> self) {
-    beast::tcp_stream stream(std::move(socket));
-    beast::flat_buffer buffer;
-    boost::system::error_code error;
-    while (!closed) {
-      http::request_parser<http::empty_body> parser;
-      parser.header_limit(kMostHeaderBytes);
-      stream.expires_after(kIdle);
-      co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
-      const bool unreadable = error.category() == UnreadableCategory() && error != http::error::end_of_stream;
-      if ((error && !unreadable) || closed) break;
-      Response response = unreadable ? Answer({}, {.status = 400, .text = "this is not an HTTP request\n"})
-                                     : Answer(parser.get(), Find(parser.get()));
-      // A body is not read, so nothing can follow it.
-      if (unreadable || !parser.is_done()) response.keep_alive(false);
-      co_await http::async_write(stream, response, asio::redirect_error(asio::use_awaitable, error));
-      if (error || !response.keep_alive()) break;
-    }
-    stream.socket().shutdown(tcp::socket::shutdown_send, error);
-    --self->connections;
+  // Only what Refuse let pass comes here.
+  void Serve(HttpRequest request, std::shared_ptr<HttpReply> reply) override {
+    options.handler->Serve(std::move(request), std::move(reply));
+  }
+
+  HttpAnswer Complain(unsigned status, const std::string& message) override {
+    if (options.handler != nullptr) return options.handler->Complain(status, message);
+    return AnswerOf({.status = status, .text = message + "\n"});
+  }
+
+  HttpAnswer Unknown() const {
+    std::string known = "known here:";
+    for (const auto& [path, make] : pages) known += " " + path;
+    return AnswerOf({.status = 404, .text = known + "\n"});
   }
 
   asio::awaitable<void> Accept(std::shared_ptr<Impl> self) {
-    while (!closed) {
+    while (*current != nullptr) {
       boost::system::error_code error;
       tcp::socket socket = co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
-      if (closed) break;
+      if (*current == nullptr) break;
       if (error) {
         // Out of descriptors, most likely: others must close first.
         retry.expires_after(std::chrono::milliseconds(100));
         co_await retry.async_wait(asio::redirect_error(asio::use_awaitable, error));
         continue;
       }
-      if (connections >= kMostConnections) continue;
+      if (connections >= options.most_connections) continue;
       ++connections;
-      asio::co_spawn(acceptor.get_executor(), Serve(std::move(socket), self), asio::detached);
+      ServeHttpConnection(std::move(socket), current, options.bounds, [self] { --self->connections; });
     }
   }
 
   tcp::acceptor acceptor;
   asio::steady_timer retry;
   Pages pages;
+  HttpServerOptions options;
   Address address;
   size_t connections = 0;
-  bool closed = false;
+  // This, and null once the server is gone.
+  std::shared_ptr<HttpHandler*> current = std::make_shared<HttpHandler*>(this);
 };
 
 HttpServer::HttpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(asio::io_context& context, const Address& address,
-                                                              Pages pages) {
+                                                              Pages pages, HttpServerOptions options) {
   boost::system::error_code error;
   tcp::resolver resolver(context);
   const auto resolved = resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
-  auto impl = std::make_shared<Impl>(context, std::move(pages));
+  auto impl = std::make_shared<Impl>(context, std::move(pages), options);
   if (!error) {
     const tcp::endpoint endpoint = resolved.begin()->endpoint();
     impl->acceptor.open(endpoint.protocol(), error);
@@ -130,7 +106,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(asio::io_context& 
 }
 
 HttpServer::~HttpServer() {
-  impl_->closed = true;
+  *impl_->current = nullptr;
   boost::system::error_code ignored;
   impl_->acceptor.close(ignored);
   impl_->retry.cancel();

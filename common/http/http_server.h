@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/address.h"
+#include "common/http/http_connection.h"
 
 namespace holdfast {
 
@@ -17,7 +18,14 @@ struct HttpPage {
   std::string content_type = "text/plain; charset=utf-8";
 };
 
-// A listener for a few pages that are read by GET or HEAD. On the context's thread.
+struct HttpServerOptions {
+  HttpHandler* handler = nullptr;  // of what is no page; outlives the server
+  HttpBounds bounds;
+  size_t most_connections = 256;  // what comes beyond them is closed at once
+};
+
+// A listener for a few pages that are read by GET or HEAD, and for whatever its handler answers. On the context's
+// thread.
 class HttpServer {
  public:
   // Path, without a query, to what makes the page; called anew for each request.
@@ -25,7 +33,7 @@ class HttpServer {
 
   // UNAVAILABLE names the address that could not be bound.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(boost::asio::io_context& context, const Address& address,
-                                                           Pages pages);
+                                                           Pages pages, HttpServerOptions options = {});
   ~HttpServer();
 
   // With the port that was chosen.

@@ -62,17 +62,24 @@ void Attempt::OnHeaders(int http_status, const HttpHeaders& headers) {
   http_status_ = http_status;
   headers_ = headers;
   server_ahead_ = ServerNow(headers, loop_.WallNow()) - loop_.WallNow();
-  mode_ = http_status == 200 && IsEventStream(headers) ? Mode::kEvents : Mode::kErrorBody;
+  if (http_status == 200 && IsEventStream(headers)) {
+    mode_ = Mode::kEvents;
+  } else {
+    mode_ = http_status / 100 == 2 && tap_->most_whole_bytes() > 0 ? Mode::kWhole : Mode::kErrorBody;
+  }
   WatchSilence();
+  tap_->OnHeaders(http_status, headers);
   listener_->OnAttemptHeaders(http_status, ParseRateLimitHeaders(headers, loop_.WallNow()));
 }
 
 void Attempt::OnBody(std::string_view bytes) {
   if (mode_ == Mode::kEvents) {
     OnEvents(bytes);
+  } else if (mode_ == Mode::kWhole) {
+    OnWhole(bytes);
   } else if (mode_ == Mode::kErrorBody) {
-    error_body_.append(bytes.substr(0, kMostErrorBytes - error_body_.size()));
-    if (error_body_.size() == kMostErrorBytes) FailAsAnswered();
+    body_.append(bytes.substr(0, kMostErrorBytes - body_.size()));
+    if (body_.size() == kMostErrorBytes) FailAsAnswered();
   }
 }
 
@@ -84,6 +91,15 @@ void Attempt::OnEvents(std::string_view bytes) {
     if (Take(tap_->OnEvent(event))) return;
   }
   if (!status.ok()) FailAs(FailureClass::kUnusable, Words(status));
+}
+
+void Attempt::OnWhole(std::string_view bytes) {
+  WatchSilence();
+  body_.append(bytes);
+  if (body_.size() > tap_->most_whole_bytes()) {
+    FailAs(FailureClass::kUnusable,
+           fmt::format("the upstream's answer is larger than {} bytes", tap_->most_whole_bytes()));
+  }
 }
 
 bool Attempt::Take(const Verdict& verdict) {
@@ -123,6 +139,15 @@ void Attempt::OnDone(absl::Status transport) {
       return;
     case Mode::kErrorBody:
       FailAsAnswered();
+      return;
+    case Mode::kWhole:
+      if (!transport.ok()) {
+        FailAs(FailureClass::kTransport, fmt::format("the answer broke off: {}", Words(transport)));
+      } else if (const auto verdict = tap_->OnWholeAnswer(body_)) {
+        Take(*verdict);
+      } else {
+        FailAsAnswered();
+      }
       return;
     case Mode::kAwaitingHeaders:
       result_.arrived = exchange_->sent();
@@ -166,7 +191,7 @@ void Attempt::Fail(UpstreamFailure failure) {
 
 void Attempt::FailAsAnswered() {
   // A body that was cut off still says most of it.
-  Fail(ClassifyErrorResponse(http_status_, headers_, error_body_, loop_.WallNow(), hints_));
+  Fail(ClassifyErrorResponse(http_status_, headers_, body_, loop_.WallNow(), hints_));
 }
 
 void Attempt::OnSilence() {

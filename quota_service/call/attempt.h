@@ -46,13 +46,14 @@ class Attempt final : private UpstreamListener {
   void Abandon();
 
  private:
-  enum class Mode { kAwaitingHeaders, kEvents, kErrorBody, kDraining };
+  enum class Mode { kAwaitingHeaders, kEvents, kWhole, kErrorBody, kDraining };
 
   void OnHeaders(int http_status, const HttpHeaders& headers) override;
   void OnBody(std::string_view bytes) override;
   void OnDone(absl::Status transport) override;
 
   void OnEvents(std::string_view bytes);
+  void OnWhole(std::string_view bytes);
   // True: ended.
   bool Take(const Verdict& verdict);
   void WatchSilence();
@@ -75,7 +76,7 @@ class Attempt final : private UpstreamListener {
   Mode mode_ = Mode::kAwaitingHeaders;
   int http_status_ = 0;
   HttpHeaders headers_;
-  std::string error_body_;
+  std::string body_;  // of an answer that is no stream
   SseParser parser_;
   AttemptResult result_;
   std::unique_ptr<Loop::Timer> silence_;

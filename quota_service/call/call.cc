@@ -322,7 +322,10 @@ void Call::Send() {
   const Account& account = *envelope_.route.account;
   UpstreamRequest request;
   request.url = account.base_url + body->path;
-  request.headers = {{"content-type", body->content_type}, {"accept", "text/event-stream"}};
+  request.method = body->method;
+  request.headers = {{"accept", body->accept}, {kHopHeader, "1"}};
+  if (!body->content_type.empty()) request.headers.emplace_back("content-type", body->content_type);
+  request.headers.insert(request.headers.end(), body->headers.begin(), body->headers.end());
   if (!account.api_key.empty()) request.headers.emplace_back("authorization", "Bearer " + account.api_key);
   request.body = body->bytes;
   request.connect_timeout = account.connect_timeout;
@@ -506,6 +509,7 @@ void Call::Stop(const UpstreamFailure& upstream) {
       fmt::format("upstream {}{}: {}", envelope_.route.account->name,
                   key ? " refuses the key that quota_service has for it; check it" : "", upstream.message);
   failure.retry_after = upstream.hint.retry_after;
+  failure.upstream = upstream;
   if (failure.kind == CallFailure::Kind::kNeverFits && upstream.hint.limit) failure.largest = *upstream.hint.limit;
   FinishFailed(std::move(failure));
 }

@@ -10,6 +10,9 @@
 
 namespace holdfast::quota {
 
+// Every request of ours carries it to the upstream; one that comes with it has gone round in a circle.
+inline constexpr char kHopHeader[] = "x-holdfast-hop";
+
 // Where a call goes.
 struct Route {
   std::shared_ptr<const Account> account;

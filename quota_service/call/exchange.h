@@ -15,6 +15,9 @@ struct RequestBody {
   std::string path;  // under the account's base URL, for example "/responses"
   std::string bytes;
   std::string content_type = "application/json";
+  std::string method = "POST";
+  std::string accept = "text/event-stream";
+  HttpHeaders headers = {};  // more of the caller's own
 };
 
 // What the state machine leaves to others: the request's body, the reading of its stream, and the caller. Two kinds

@@ -29,6 +29,7 @@ struct CallFailure {
   std::optional<WaitEstimate> wait;     // for kWaitTooLong and kBudgetGone, where a limit is the reason
   int64_t largest = 0;                  // for kNeverFits: the largest charge that fits; 0: unknown
   std::string budget;                   // BudgetScope, where the limit is that and none of the upstream's; else empty
+  std::optional<UpstreamFailure> upstream = std::nullopt;  // where the upstream's last answer ended the call
 };
 
 const char* CallFailureName(CallFailure::Kind kind);

@@ -69,10 +69,11 @@ absl::Status ApplyToFirst(std::vector<UpstreamConfig>& upstreams, const QuotaOve
 }  // namespace
 
 absl::Status CheckQuotaConfig(const QuotaConfig& config) {
-  if (config.tenants.empty() && !config.grpc.is_loopback()) {
+  for (const auto& [key, address] : {std::pair("grpc", &config.grpc), std::pair("http", &config.http)}) {
+    if (!config.tenants.empty() || address->is_loopback()) continue;
     return absl::InvalidArgumentError(
-        fmt::format("listen.grpc: {} can be reached from other machines; configure tenants, or listen on 127.0.0.1",
-                    config.grpc.ToString()));
+        fmt::format("listen.{}: {} can be reached from other machines; configure tenants, or listen on 127.0.0.1", key,
+                    address->ToString()));
   }
   for (const auto& [key, address] : {std::pair("http", &config.http), std::pair("metrics", &config.metrics)}) {
     if (address->is_unix()) {

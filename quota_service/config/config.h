@@ -45,6 +45,12 @@ struct ServiceConfig {
   std::string token;
 };
 
+struct FrontDoorConfig {
+  Duration max_wait = std::chrono::hours(1);                  // of a streaming request
+  Duration max_wait_non_streaming = std::chrono::minutes(5);  // of another
+  size_t max_body = size_t{64} * 1024 * 1024;                 // bytes, decoded
+};
+
 struct QuotaConfig {
   Address grpc{"127.0.0.1", 50051, ""};
   Address http{"127.0.0.1", 8080, ""};
@@ -53,6 +59,7 @@ struct QuotaConfig {
   std::vector<ModelConfig> models;
   std::vector<TenantConfig> tenants;
   std::vector<ServiceConfig> services;
+  FrontDoorConfig frontdoor;
   size_t queue_per_tenant = 10'000;  // calls
   size_t finished_calls_bytes = size_t{256} * 1024 * 1024;
   Duration drain = std::chrono::seconds(30);

@@ -35,7 +35,6 @@ class Reader {
  private:
   std::string Name(Section& entry, const char* doc, std::set<std::string>& taken);
   std::string Token(Section& entry);
-  void Warn(std::string warning);
 
   void Upstream(Section& entry);
   LimitConfig Limit(Section& entry, std::set<std::string>& limited);
@@ -76,12 +75,6 @@ std::string Reader::Token(Section& entry) {
     entry.Fail("token", "is that of another; every tenant and service needs its own");
   }
   return token;
-}
-
-void Reader::Warn(std::string warning) {
-  if (std::ranges::find(config_.warnings, warning) == config_.warnings.end()) {
-    config_.warnings.push_back(std::move(warning));
-  }
 }
 
 void ReadWindow(Section& entry, const char* key, Dimension dimension, std::vector<LimitSpec>& limits) {
@@ -258,10 +251,14 @@ QuotaConfig Reader::Read(Section& root) {
       ledger.Fail("url", fmt::format("{} is not supported by this version; write memory:", ShownUrl(*url)));
   });
   root.Map("frontdoor", "The OpenAI-compatible HTTP front door.", [this](Section& door) {
-    door.Time("max_wait", "How long a streaming request may be held.");
-    door.Time("max_wait_non_streaming", "How long another request may be held.");
-    door.Bytes("max_body", 1024, int64_t{1} << 40, "The largest request body.");
-    Warn("frontdoor: the front door is not served by this version");
+    FrontDoorConfig& config = config_.frontdoor;
+    config.max_wait =
+        door.Time("max_wait", "How long a streaming request may be held. Default: 1h.").value_or(config.max_wait);
+    config.max_wait_non_streaming =
+        door.Time("max_wait_non_streaming", "How long another request may be held. Default: 5m.")
+            .value_or(config.max_wait_non_streaming);
+    const auto bytes = door.Bytes("max_body", 1024, int64_t{1} << 30, "The largest request body. Default: 64MiB.");
+    if (bytes) config.max_body = static_cast<size_t>(*bytes);
   });
   root.Map("bounds", "Bounds on memory.", [this](Section& bounds) { Bounds(bounds); });
   config_.tls = ReadTlsServer(root);

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "quota_service/retry/failure.h"
+#include "quota_service/retry/rate_limit_headers.h"
 #include "quota_service/upstream/sse_parser.h"
 
 namespace holdfast::quota {
@@ -31,14 +33,21 @@ struct Verdict {
   bool cut = false;                        // kDone, but the answer reached an output cap
 };
 
-// Listens to the event stream of one attempt and classes each event. Implementations also pass the output on to their
+// Listens to the answer to one attempt, an event stream as a rule, and classes each event. Implementations also pass the output on to their
 // caller. An event that cannot be understood at all (not JSON) is kFailed with kTransport.
 class Tap {
  public:
   virtual ~Tap() = default;
+  // Before all others, of whatever answer.
+  virtual void OnHeaders(int /*http_status*/, const HttpHeaders& /*headers*/) {}
   virtual Verdict OnEvent(const SseEvent& event) = 0;
   // The stream ended without kDone or kFailed: kDone where this dialect allows that, else kFailed with kTransport.
   virtual Verdict OnEndOfStream() = 0;
+  // An answer of status 2xx that is no stream of events: kDone or kFailed. Absent: this is none that the caller can
+  // use, and is classed as an error answer.
+  virtual std::optional<Verdict> OnWholeAnswer(std::string_view /*body*/) { return std::nullopt; }
+  // How large such an answer may be, in bytes; 0: none is expected.
+  virtual size_t most_whole_bytes() const { return 0; }
 };
 
 }  // namespace holdfast::quota

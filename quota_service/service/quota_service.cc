@@ -13,6 +13,7 @@
 #include "quota_service/provider/dialect.h"
 #include "quota_service/provider/profile.h"
 #include "quota_service/service/budget_status.h"
+#include "quota_service/service/make_envelope.h"
 #include "quota_service/service/validate.h"
 #include "quota_service/typed/wire.h"
 
@@ -107,16 +108,17 @@ absl::StatusOr<Envelope> QuotaServiceImpl::MakeEnvelope(const std::string& token
   auto tenant = authenticator_.TenantFor(token, request.tenant());
   if (!tenant.ok()) return tenant.status();
   if (absl::Status status = ValidateGenerate(request); !status.ok()) return status;
-  Envelope envelope;
-  envelope.tenant = *std::move(tenant);
-  envelope.call_id = request.call_id();
-  envelope.session = request.session_id();
-  envelope.model = request.model();
-  envelope.digest = RequestDigest(request);
-  envelope.bytes = static_cast<int64_t>(request.SpaceUsedLong());
   const Router::Model model = router_.Find(request.model());
-  envelope.route = RouteFor(request, model.routes);
-  envelope.output_cap = request.max_output_tokens();
+  Envelope envelope = quota::MakeEnvelope({.tenant = *std::move(tenant),
+                                           .call_id = request.call_id(),
+                                           .session = request.session_id(),
+                                           .model = request.model(),
+                                           .digest = RequestDigest(request),
+                                           .prompt_characters = CountPromptCharacters(request),
+                                           .output_cap = request.max_output_tokens(),
+                                           .bytes = static_cast<int64_t>(request.SpaceUsedLong()),
+                                           .max_wait = MaxWaitOf(request)},
+                                          RouteFor(request, model.routes));
   const Account& account = *envelope.route.account;
   Appraisal::Terms terms{.key = {.model = account.name + "/" + envelope.route.model},
                          .prompt = ProfilePrompt(request, envelope.route.model),
@@ -126,7 +128,6 @@ absl::StatusOr<Envelope> QuotaServiceImpl::MakeEnvelope(const std::string& token
   if (!envelope.session.empty()) terms.key.session = envelope.tenant + "/" + envelope.session;
   envelope.appraisal = std::make_shared<Appraisal>(estimator_, ProfileOf(account.profile), std::move(terms));
   envelope.charge = envelope.appraisal->charge();
-  envelope.max_wait = MaxWaitOf(request);
   return envelope;
 }
 

@@ -67,6 +67,17 @@ bool Router::Knows(const std::string& model) const {
   });
 }
 
+std::map<std::string, std::string> Router::NamedModels() const {
+  std::map<std::string, std::string> named;
+  for (const auto& [name, config] : models_) named[name] = Find(name).routes.front().account->name;
+  for (const Upstream& upstream : upstreams_) {
+    for (const LimitConfig& limit : upstream.limits) {
+      for (const std::string& model : limit.models) named.emplace(model, upstream.account->name);
+    }
+  }
+  return named;
+}
+
 std::vector<LimitGroupOptions> Router::ConfiguredGroups() const {
   std::vector<LimitGroupOptions> groups;
   for (const Upstream& upstream : upstreams_) {

@@ -24,6 +24,8 @@ class Router {
   // The configuration names it, so that it may stand in metrics.
   bool Knows(const std::string& model) const;
 
+  // Every model that the configuration names, with its first upstream's name; sorted.
+  std::map<std::string, std::string> NamedModels() const;
   // The limit groups that the configuration describes.
   std::vector<LimitGroupOptions> ConfiguredGroups() const;
   const std::vector<std::shared_ptr<const Account>>& accounts() const { return accounts_; }

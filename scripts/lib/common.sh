@@ -11,7 +11,7 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=true
 build_packages=(
   ca-certificates cmake ninja-build g++ ccache mold pkg-config
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
-  libcurl4-openssl-dev libssl-dev prometheus-cpp-dev libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libyaml-cpp-dev
+  libcurl4-openssl-dev libssl-dev zlib1g-dev libzstd-dev prometheus-cpp-dev libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libyaml-cpp-dev
   libcli11-dev libfmt-dev libspdlog-dev libedit-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
 

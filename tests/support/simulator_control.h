@@ -16,6 +16,7 @@ class SimulatorControl {
  public:
   // `url`: "http://127.0.0.1:PORT".
   explicit SimulatorControl(std::string url) : url_(std::move(url)) {}
+  const std::string& url() const { return url_; }
 
   // `body` is JSON text.
   boost::json::value Get(const std::string& path) const;

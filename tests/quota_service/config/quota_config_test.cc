@@ -11,9 +11,7 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using testing::Contains;
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -82,16 +80,6 @@ TEST(QuotaConfig, LoadsTheExampleOfTheDesign) {
   EXPECT_EQ(config->tls->client_ca, kPem);
 }
 
-TEST(QuotaConfig, WarnsOnceOfEverythingThatHasNoEffectYet) {
-  const ConfigFile file;
-  const auto config = file.Load(R"(
-upstreams: [{name: u, base_url: "http://localhost"}]
-frontdoor: {max_wait: 1h}
-)");
-  ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_THAT(config->warnings, ElementsAre(HasSubstr("frontdoor")));
-}
-
 TEST(QuotaConfig, WhatHasAnEffectDoesNotWarn) {
   const ConfigFile file;
   const auto config = file.Load(R"(
@@ -101,10 +89,14 @@ tenants:
   - {name: b, token: {env: KEY_A}, tokens_per_day: 6, budget_warning: 0.5}
   - {name: c, token: {env: KEY_B}}
 services: [{name: agent, token: {env: TOKEN_B}}]
+frontdoor: {max_wait: 2h, max_wait_non_streaming: 1m, max_body: 1MiB}
 bounds: {queue_per_tenant: 10, finished_calls: 1MiB, drain: 5s}
 )");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_THAT(config->warnings, IsEmpty());
+  EXPECT_EQ(config->frontdoor.max_wait, std::chrono::hours(2));
+  EXPECT_EQ(config->frontdoor.max_wait_non_streaming, std::chrono::minutes(1));
+  EXPECT_EQ(config->frontdoor.max_body, size_t{1} << 20);
   EXPECT_EQ(config->drain, seconds(5));
   EXPECT_EQ(config->queue_per_tenant, 10u);
   ASSERT_THAT(config->tenants, SizeIs(3));

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <memory>
+
+#include "common/http/http_message.h"
+
+namespace holdfast {
+
+struct HttpBounds {
+  size_t body_bytes = size_t{64} * 1024 * 1024;  // of a request, decoded too
+};
+
+// Serves one connection until it ends, on its executor's thread: HTTP/1.1 and 1.0, one request after the other.
+// `handler` answers, null once the server is gone; `on_closed` is called when the connection has ended.
+void ServeHttpConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<HttpHandler*> handler,
+                         const HttpBounds& bounds, std::function<void()> on_closed);
+
+}  // namespace holdfast

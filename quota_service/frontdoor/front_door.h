@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "absl/status/statusor.h"
+#include "common/http/http_message.h"
+#include "quota_service/config/config.h"
+#include "quota_service/frontdoor/door_call.h"
+#include "quota_service/service/authenticator.h"
+#include "quota_service/service/router.h"
+
+namespace holdfast::quota {
+
+// The OpenAI-compatible face: POST /v1/responses and /v1/chat/completions, GET /v1/models, and what else an upstream
+// has under /v1/. Who calls, where it goes, what is refused; a DoorCall does the rest. On the loop.
+class FrontDoor final : public HttpHandler {
+ public:
+  // What the references name outlives it.
+  FrontDoor(const CallServices& services, const QuotaConfig& config, const Router& router,
+            const Authenticator& authenticator);
+  ~FrontDoor() override;
+
+  std::optional<HttpAnswer> Refuse(const HttpRequest& head) override;
+  void Serve(HttpRequest request, std::shared_ptr<HttpReply> reply) override;
+  HttpAnswer Complain(unsigned status, const std::string& message) override;
+
+  // New requests are refused, waiting ones are told to come again; running ones go on.
+  void BeginShutdown();
+  // No request is under way.
+  bool idle() const { return calls_.empty(); }
+  // Called when the last one has ended.
+  void set_on_idle(std::function<void()> on_idle) { on_idle_ = std::move(on_idle); }
+
+ private:
+  absl::StatusOr<std::string> TenantOf(const HttpRequest& request) const;
+  std::optional<DoorError> WrongWith(const HttpRequest& head) const;
+  // INVALID_ARGUMENT and others: what is wrong with the request.
+  absl::StatusOr<DoorRequest> Read(HttpRequest request);
+  absl::StatusOr<Duration> MaxWaitOf(const HttpRequest& request, bool streaming) const;
+  absl::StatusOr<Route> RouteFor(Api api, const std::string& model) const;
+  // Absent: the upstream is asked.
+  std::optional<HttpAnswer> OwnModels(const HttpRequest& request) const;
+  void Remove(DoorCall* call);
+
+  CallServices services_;
+  const FrontDoorConfig config_;
+  const Router& router_;
+  const Authenticator& authenticator_;
+  const bool open_;  // without tenants: everybody who reaches it is served
+  std::unordered_map<DoorCall*, std::unique_ptr<DoorCall>> calls_;
+  std::function<void()> on_idle_;
+  bool shutting_down_ = false;
+};
+
+}  // namespace holdfast::quota

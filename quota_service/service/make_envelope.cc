@@ -1,0 +1,25 @@
+#include "quota_service/service/make_envelope.h"
+
+#include <utility>
+
+#include "quota_service/provider/profile.h"
+
+namespace holdfast::quota {
+
+Envelope MakeEnvelope(CallTerms terms, Route route) {
+  Envelope envelope;
+  envelope.tenant = std::move(terms.tenant);
+  envelope.call_id = std::move(terms.call_id);
+  envelope.session = std::move(terms.session);
+  envelope.model = std::move(terms.model);
+  envelope.digest = std::move(terms.digest);
+  envelope.route = std::move(route);
+  envelope.output_cap = terms.output_cap;
+  envelope.charge =
+      GateCharge(*FindProfile(envelope.route.account->profile), terms.prompt_characters, terms.output_cap);
+  envelope.bytes = terms.bytes;
+  envelope.max_wait = terms.max_wait;
+  return envelope;
+}
+
+}  // namespace holdfast::quota

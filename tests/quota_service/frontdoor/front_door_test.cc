@@ -1,0 +1,206 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json/object.hpp>
+
+#include "tests/quota_service/frontdoor/http_session.h"
+#include "tests/quota_service/service/quota_server_test_base.h"
+#include "tests/support/http_call.h"
+
+namespace holdfast::quota {
+namespace {
+
+using test::HttpSession;
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr char kAsk[] = R"({"model":"m","input":"Hello","stream":true})";
+constexpr char kPlain[] = R"({"model":"m","input":"Hello"})";
+constexpr char kChat[] = R"({"model":"chat-model","messages":[{"role":"user","content":"Hello"}],"stream":true})";
+// What ends a chunked body.
+constexpr char kEnd[] = "\r\n0\r\n\r\n";
+
+// A whole quota_service, its front door, and a real upstream_simulator behind it.
+class FrontDoorTest : public QuotaServerTestBase {
+ protected:
+  void SetUp() override { StartServer(); }
+  HttpSession Connect() const { return HttpSession(server_->http()); }
+  // One request on a connection of its own: everything that comes.
+  std::string Raw(const std::string& bytes) const {
+    HttpSession session(server_->http());
+    session.Send(bytes);
+    return session.ReadAll();
+  }
+  std::string Post(const std::string& path, const std::string& body, const std::string& headers = "") const {
+    HttpSession session(server_->http());
+    session.Post(path, body, headers + "Connection: close\r\n");
+    return session.ReadAll();
+  }
+};
+
+TEST_F(FrontDoorTest, StreamsAnAnswerOfResponses) {
+  HttpSession session = Connect();
+  session.Post("/v1/responses", kAsk);
+  const std::string answer = session.ReadUntil(kEnd);
+  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("Content-Type: text/event-stream\r\n"),
+                            HasSubstr("event: response.created\n"), HasSubstr("event: response.completed\n"),
+                            HasSubstr("x-request-id: ")));
+  session.Post("/v1/responses", kAsk);
+  EXPECT_THAT(session.ReadUntil("x-request-id: req_sim_1"), HasSubstr("req_sim_1")) << "on the same connection";
+}
+
+TEST_F(FrontDoorTest, StreamsAnAnswerOfChat) {
+  const std::string answer = Post("/v1/chat/completions", kChat);
+  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("data: [DONE]\n\n"), EndsWith(kEnd)));
+}
+
+TEST_F(FrontDoorTest, AnswersAPlainRequestWhole) {
+  const std::string answer = Post("/v1/responses", kPlain);
+  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("Content-Type: application/json\r\n"),
+                            HasSubstr("Content-Length: "), HasSubstr("\"status\":\"completed\"")));
+}
+
+TEST_F(FrontDoorTest, TheBodyReachesTheUpstreamByteForByte) {
+  const std::string body =
+      "{ \"stream\" : true,\n \"unknown\\u0020field\": [1.50, {\"type\":\"x\"}], \"model\":\"m\",\"input\":\"\\u00e4\" "
+      "}";
+  EXPECT_THAT(Post("/v1/responses", body), HasSubstr("response.completed"));
+  const auto got = test::HttpCall("GET", upstream().url() + "/requests/0/body");
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(got->body, body);
+}
+
+TEST_F(FrontDoorTest, OnlyTheNameOfAnAliasIsReplaced) {
+  StopServer();
+  config_.models.push_back({"alias", {"sim"}, "real-model", 0});
+  StartServer();
+  EXPECT_THAT(Post("/v1/responses", R"({"input":"x",  "model": "alias","stream":true})"),
+              HasSubstr("response.completed"));
+  const auto got = test::HttpCall("GET", upstream().url() + "/requests/0/body");
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(got->body, R"({"input":"x",  "model": "real-model","stream":true})");
+}
+
+TEST_F(FrontDoorTest, ARouteThatTheUpstreamDoesNotServeNamesThoseThatDo) {
+  StopServer();
+  config_.models.push_back({"good", {"sim"}, "", 0});
+  StartServer();
+  const std::string answer = Post("/v1/responses", R"({"model":"chat-model","input":"x"})");
+  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("/v1/chat/completions"), HasSubstr("one of: good")));
+  EXPECT_EQ(Sent(), 0U);
+}
+
+TEST_F(FrontDoorTest, ListsTheModelsThatItKnows) {
+  const auto models = test::HttpCall("GET", HttpUrl("/v1/models"));
+  ASSERT_TRUE(models.ok());
+  EXPECT_EQ(models->body,
+            R"({"object":"list","data":[{"id":"chat-model","object":"model","created":0,"owned_by":"sim-chat"}]})");
+  EXPECT_EQ(test::HttpCall("GET", HttpUrl("/v1/models?client_version=0.169.0"))->body, R"({"models":[]})");
+  EXPECT_THAT(test::HttpCall("GET", HttpUrl("/v1/models/chat-model"))->body, StartsWith(R"({"id":"chat-model")"));
+}
+
+TEST_F(FrontDoorTest, AsksTheUpstreamForModelsWhereNoneIsConfigured) {
+  StopServer();
+  config_.models.clear();
+  StartServer();
+  EXPECT_THAT(test::HttpCall("GET", HttpUrl("/v1/models"))->body, HasSubstr("o4-mini"));
+}
+
+TEST_F(FrontDoorTest, AWebSocketIsAnsweredWithExactly426) {
+  EXPECT_THAT(Raw("GET /v1/responses HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n"
+                  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n\r\n"),
+              StartsWith("HTTP/1.1 426 "));
+  EXPECT_THAT(Raw("GET /v1/responses HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), StartsWith("HTTP/1.1 405 "));
+}
+
+TEST_F(FrontDoorTest, OneThatHasBeenHereBeforeIsALoop) {
+  EXPECT_THAT(Post("/v1/responses", kAsk, "X-Holdfast-Hop: 1\r\n"), StartsWith("HTTP/1.1 508 "));
+  EXPECT_EQ(Sent(), 0U);
+}
+
+TEST_F(FrontDoorTest, EachTenantHasItsToken) {
+  StopServer();
+  config_.tenants.push_back({"web", "token-of-web", 1, 0});
+  StartServer();
+  EXPECT_THAT(Post("/v1/responses", kAsk), AllOf(StartsWith("HTTP/1.1 401 "), HasSubstr("invalid_api_key")));
+  EXPECT_THAT(Post("/v1/responses", kAsk, "Authorization: Bearer wrong\r\n"), StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(Post("/v1/responses", kAsk, "Authorization: Bearer token-of-web\r\n"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(Post("/v1/files", "{}", "Authorization: Bearer token-of-web\r\n"), StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(Metrics(), HasSubstr("tenant=\"web\""));
+}
+
+TEST_F(FrontDoorTest, PagesOfOtherMachinesCannotSpendTheKey) {
+  EXPECT_THAT(Post("/v1/responses", kAsk, "Origin: https://evil.test\r\n"), StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(Post("/v1/responses", kAsk, "Origin: http://localhost:3000\r\n"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(FrontDoorTest, BadBodiesAreNamed) {
+  EXPECT_THAT(Post("/v1/responses", "{\"model\""),
+              AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("not valid JSON at byte 8")));
+  EXPECT_THAT(Post("/v1/responses", R"({"input":"x"})"),
+              AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("model: is required")));
+  EXPECT_THAT(Post("/v1/responses", R"({"model":5})"), HasSubstr("model: must be a string"));
+  EXPECT_THAT(Post("/v1/responses", kAsk, "X-Holdfast-Max-Wait: 5\r\n"),
+              AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("x-holdfast-max-wait")));
+  EXPECT_THAT(Post("/nowhere", kAsk), StartsWith("HTTP/1.1 404 "));
+  EXPECT_EQ(Sent(), 0U);
+}
+
+TEST_F(FrontDoorTest, ARefusalIsWaitedOutUnseen) {
+  upstream().PushFault(R"({"fault":"429","seconds":1})");
+  upstream().PushFault(R"({"fault":"stream_error","seconds":1})");
+  const std::string answer = Post("/v1/responses", kAsk);
+  EXPECT_THAT(answer,
+              AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("response.completed"), Not(HasSubstr("event: error"))));
+  EXPECT_EQ(Sent(), 3U);
+}
+
+TEST_F(FrontDoorTest, AClientThatHangsUpCancelsTheUpstreamsWork) {
+  upstream().Put("/options", R"({"hold_streams": true})");
+  HttpSession session = Connect();
+  session.Post("/v1/responses", kAsk);
+  EXPECT_THAT(session.ReadUntil("output_text.delta"), HasSubstr("output_text.delta"));
+  session.Close();
+  EXPECT_TRUE(
+      upstream().AwaitRequests([](const auto& requests) { return requests.at(0).at("client_gone").as_bool(); }));
+}
+
+TEST_F(FrontDoorTest, OneThatHasSaidAllAndWaitsForNothingElseIsGone) {
+  upstream().Put("/options", R"({"hold_streams": true})");
+  HttpSession session = Connect();
+  session.Post("/v1/responses", kAsk);
+  EXPECT_THAT(session.ReadUntil("output_text.delta"), HasSubstr("output_text.delta"));
+  session.ShutdownSend();
+  EXPECT_TRUE(
+      upstream().AwaitRequests([](const auto& requests) { return requests.at(0).at("client_gone").as_bool(); }));
+}
+
+TEST_F(FrontDoorTest, RequestsThatWerePipelinedAreAnsweredInOrder) {
+  upstream().SetScript(R"({"default": {"text": "OK.", "delay_ms": 500}})");
+  HttpSession session = Connect();
+  session.Post("/v1/responses", kPlain);
+  session.Post("/v1/chat/completions", kChat, "Connection: close\r\n");
+  session.ShutdownSend();
+  const std::string answers = session.ReadAll();
+  EXPECT_LT(answers.find("\"status\":\"completed\""), answers.find("data: [DONE]"));
+  EXPECT_EQ(Sent(), 2U);
+}
+
+TEST_F(FrontDoorTest, StreamsUnderWayAreFinishedBeforeTheServerGoes) {
+  upstream().Put("/options", R"({"hold_streams": true})");
+  HttpSession session = Connect();
+  session.Post("/v1/responses", kAsk);
+  session.ReadUntil("output_text.delta");
+  server_->Stop();
+  HttpSession late = Connect();
+  late.Post("/v1/responses", kAsk);
+  EXPECT_THAT(late.ReadUntil("}}"), StartsWith("HTTP/1.1 503 "));
+  upstream().Put("/options", R"({"hold_streams": false})");
+  EXPECT_THAT(session.ReadUntil(kEnd), HasSubstr("response.completed"));
+}
+
+}  // namespace
+}  // namespace holdfast::quota
