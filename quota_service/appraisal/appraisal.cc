@@ -50,6 +50,19 @@ void Appraisal::Appraise() {
   charge_ = GateCharge(*profile_, terms_.prompt.characters + 4 * terms_.prompt.shape.images, cap_);
 }
 
+Need Appraisal::need() const {
+  const Tokens charge{charge_, charge_, 0};
+  if (!profile_->settles) return {charge, charge};
+  return {charge, {estimate_.most(), estimate_.input_most, estimate_.output_q90}};
+}
+
+std::optional<Tokens> Appraisal::Settled(const TokenUsage& usage) const {
+  if (!profile_->settles) return std::nullopt;
+  // Such gates do not count what they read from their cache.
+  const int64_t input = std::max<int64_t>(usage.input - usage.cached_input, 0);
+  return Tokens{input + usage.output, input, usage.output};
+}
+
 bool Appraisal::Raise(const std::optional<TokenUsage>& usage) {
   const bool at_cap = !usage || usage->output >= cap_ - kNearCap;
   if (cap_ == terms_.asked_cap || cap_ >= LargestCap() || !at_cap) return false;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "quota_service/admission/need.h"
 #include "quota_service/estimate/estimator.h"
 #include "quota_service/estimate/prompt_profile.h"
 #include "quota_service/provider/profile.h"
@@ -28,6 +29,10 @@ class Appraisal {
 
   // Tokens that the gate takes when the request arrives.
   int64_t charge() const { return charge_; }
+  // What the call takes of each kind of limit: on arrival, and at most in the end where the gate settles.
+  Need need() const;
+  // What the gate has put in the place of the charge. Empty: the charge stays.
+  std::optional<Tokens> Settled(const TokenUsage& usage) const;
   // Real tokens, of input and output: for gates that count them, or settle to them.
   const Estimate& estimate() const { return estimate_; }
   // To send; 0: none. Where the gate charges the cap for good it may be one of ours.

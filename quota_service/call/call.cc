@@ -184,7 +184,9 @@ void Call::Obey(const AccountGate::Verdict& verdict, int ahead) {
 
 void Call::Enqueue() {
   ticket_ = services_.ledger.Enqueue(
-      {envelope_.route.group, envelope_.tenant, Session(), envelope_.charge, envelope_.background}, this);
+      {envelope_.route.group, envelope_.tenant, Session(),
+       envelope_.appraisal ? envelope_.appraisal->need() : Need(envelope_.charge), envelope_.background},
+      this);
 }
 
 void Call::BeginWait(State state) {
@@ -339,6 +341,7 @@ void Call::Send() {
   exchange_->OnAdmitted(envelope_.route, attempts_, waited_);
   if (finished()) return;
   settlement_ = Settlement::kCharged;
+  used_.reset();
   under_way_ = true;
   Attempt::Listener* listener = this;
   attempt_ = std::make_unique<Attempt>(services_.loop, services_.upstream, account, account.run_timeout - ran_,
@@ -364,6 +367,7 @@ void Call::OnAttemptFirstOutput() {
 
 void Call::OnAttemptEnded(AttemptResult result) {
   under_way_ = false;
+  used_ = result.usage;
   if (result.usage) {
     budget_->Spend(result.usage->input + result.usage->output);
   } else if (!result.failure) {
@@ -588,7 +592,9 @@ void Call::LeaveLedger() {
   if (ticket_ == 0) return;
   // A grant ends with what became of its request, a place in the queue without a trace: each call is about one of them
   // and ignored by the other.
-  services_.ledger.Settle(ticket_, settlement_, std::nullopt);
+  std::optional<Tokens> settled;
+  if (used_ && envelope_.appraisal) settled = envelope_.appraisal->Settled(*used_);
+  services_.ledger.Settle(ticket_, settlement_, settled);
   services_.ledger.Cancel(std::exchange(ticket_, 0));
 }
 

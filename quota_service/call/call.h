@@ -126,6 +126,7 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   std::unique_ptr<BudgetPlace> budget_;  // from the start to the end
   Ledger::Ticket ticket_ = 0;
   Settlement settlement_ = Settlement::kNotSent;  // of the grant that it has, if it ended now
+  std::optional<TokenUsage> used_;                // by the latest attempt, where the upstream told
   std::optional<CallOutcome> cut_answer_;         // at our own output cap; the call goes on to a whole one
   std::unique_ptr<Attempt> attempt_;
   bool under_way_ = false;  // attempt_ has not ended

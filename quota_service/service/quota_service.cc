@@ -109,19 +109,21 @@ absl::StatusOr<Envelope> QuotaServiceImpl::MakeEnvelope(const std::string& token
   if (!tenant.ok()) return tenant.status();
   if (absl::Status status = ValidateGenerate(request); !status.ok()) return status;
   const Router::Model model = router_.Find(request.model());
+  Route route = RouteFor(request, model.routes);
+  const PromptProfile prompt = ProfilePrompt(request, route.model);
   Envelope envelope = quota::MakeEnvelope({.tenant = *std::move(tenant),
                                            .call_id = request.call_id(),
                                            .session = request.session_id(),
                                            .model = request.model(),
                                            .digest = RequestDigest(request),
-                                           .prompt_characters = CountPromptCharacters(request),
+                                           .prompt_characters = prompt.characters,
                                            .output_cap = request.max_output_tokens(),
                                            .bytes = static_cast<int64_t>(request.SpaceUsedLong()),
                                            .max_wait = MaxWaitOf(request)},
-                                          RouteFor(request, model.routes));
+                                          std::move(route));
   const Account& account = *envelope.route.account;
   Appraisal::Terms terms{.key = {.model = account.name + "/" + envelope.route.model},
-                         .prompt = ProfilePrompt(request, envelope.route.model),
+                         .prompt = prompt,
                          .asked_cap = request.max_output_tokens(),
                          .may_lower_cap = account.lower_output_cap,
                          .context_window = model.context_window};

@@ -99,5 +99,26 @@ TEST_F(AppraisalTest, WhatOurCapHasCutTeachesInputAlone) {
   EXPECT_EQ(estimator_->Outputs({"up/m", "web/alice", false}, 1).size(), 1U);
 }
 
+TEST(AppraisalNeed, StaysTheChargeWhereTheGateDoesNotSettle) {
+  Appraisal::Terms terms;
+  terms.prompt.characters = 4000;
+  const Appraisal appraisal(std::make_shared<Estimator>(), ProfileOf("openai"), terms);
+  EXPECT_EQ(appraisal.need().charge.total, 1002);
+  EXPECT_EQ(appraisal.need().most, appraisal.need().charge);
+  EXPECT_EQ(appraisal.Settled({.input = 10, .output = 5}), std::nullopt);
+}
+
+TEST(AppraisalNeed, HasRoomForTheAnswerWhereItDoesAndSettlesToWhatWasNotCached) {
+  Appraisal::Terms terms;
+  terms.prompt.characters = 4000;
+  terms.prompt.shape.text = 1000;
+  const Appraisal appraisal(std::make_shared<Estimator>(), ProfileOf("anthropic"), terms);
+  const Need need = appraisal.need();
+  EXPECT_EQ(need.charge.output, 0);
+  EXPECT_GT(need.most.output, 0);
+  EXPECT_GE(need.most.input, need.charge.input);
+  EXPECT_EQ(appraisal.Settled({.input = 1000, .cached_input = 900, .output = 50}), (Tokens{150, 100, 50}));
+}
+
 }  // namespace
 }  // namespace holdfast::quota
