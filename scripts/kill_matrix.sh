@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # kill -9 of each process in the middle of scripted sessions, and what is left of them (docs/reliability.md, "Kills").
 #
-#   scripts/kill_matrix.sh [KILLS] [SEED]     default: 360 kills, a new seed, which is printed; release binaries
+#   scripts/kill_matrix.sh [KILLS] [SEED]     default: 300 kills, a new seed, which is printed; release binaries
 #   scripts/kill_matrix.sh --quick [SEED]     30 kills, the dev build: what CI runs
 #   HOLDFAST_PRESET=dev                       with these binaries
 set -euo pipefail
@@ -12,7 +12,7 @@ if [ "${1:-}" = --quick ]; then
   preset=${HOLDFAST_PRESET:-dev}
   set -- 30 "${@:2}"
 fi
-kills=${1:-360}
+kills=${1:-300}
 seed=${2:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 case "$kills$seed" in
   *[!0-9]* | "") printf 'usage: scripts/kill_matrix.sh [--quick | KILLS] [SEED]\n' >&2; exit 2 ;;
