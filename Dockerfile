@@ -33,13 +33,14 @@ RUN apt-get update \
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/holdfast --shell /usr/sbin/nologin holdfast \
     && install -d -o holdfast -g holdfast -m 700 /var/lib/holdfast
 COPY --from=build /out/bin/ /usr/local/bin/
-# Journals and, without a configuration, sessions: in /var/lib/holdfast.
+# Journals, the checkpoint of quota_service and, without a configuration, sessions: in /var/lib/holdfast.
 ENV XDG_STATE_HOME=/var/lib
 USER holdfast
 # Secrets are at /run/secrets; configurations name them as secrets/NAME.
 WORKDIR /run
 
 FROM runtime AS quota_service
+VOLUME /var/lib/holdfast
 EXPOSE 50051 8080 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["quota_service", "--health", "127.0.0.1:50051"]
 ENTRYPOINT ["quota_service"]

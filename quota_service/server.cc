@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <random>
@@ -15,6 +16,8 @@
 #include "common/metrics/endpoint.h"
 #include "common/rpc/server.h"
 #include "quota_service/call/registry.h"
+#include "quota_service/checkpoint/checkpointer.h"
+#include "quota_service/checkpoint/sqlite_checkpoint.h"
 #include "quota_service/frontdoor/front_door.h"
 #include "quota_service/ledger/in_process_ledger.h"
 #include "quota_service/metrics/metrics.h"
@@ -35,6 +38,7 @@ BudgetOptions BudgetOptionsOf(const QuotaConfig& config) {
     if (tenant.tokens_per_day > 0) options.limits[tenant.name] = {tenant.tokens_per_day, tenant.budget_warning};
   }
   options.most_waiting = config.queue_per_tenant;
+  options.most_waiting_bytes = config.queue_bytes_per_tenant;
   return options;
 }
 
@@ -42,7 +46,22 @@ TenantPolicy TenantPolicyOf(const QuotaConfig& config) {
   TenantPolicy policy;
   for (const TenantConfig& tenant : config.tenants) policy.weights[tenant.name] = tenant.weight;
   policy.most_waiting = config.queue_per_tenant;
+  policy.most_waiting_bytes = config.queue_bytes_per_tenant;
   return policy;
+}
+
+// Neither a folder that cannot be used nor a file that is damaged keeps the service from its work.
+SqliteCheckpoint::Opened OpenCheckpoint(Loop& loop, const std::string& directory) {
+  constexpr char kLost[] = "budgets and learnt limits will not survive a restart";
+  SqliteCheckpoint::Opened opened;
+  if (directory.empty()) {
+    opened.trouble = fmt::format("{}: set data.dir, XDG_STATE_HOME or HOME", kLost);
+    return opened;
+  }
+  absl::StatusOr<SqliteCheckpoint::Opened> found = SqliteCheckpoint::Open(loop, directory);
+  if (found.ok()) return *std::move(found);
+  opened.trouble = fmt::format("{}: {}", kLost, std::string(found.status().message()));
+  return opened;
 }
 
 }  // namespace
@@ -53,17 +72,22 @@ struct QuotaServer::Impl {
         router(config),
         authenticator(config),
         budgets(loop, BudgetOptionsOf(config), [this](const BudgetStanding& standing) { Warn(standing); }),
+        opened(OpenCheckpoint(loop, config.data_dir)),
         ledger(loop, router.ConfiguredGroups(), TenantPolicyOf(config)),
         upstream(context, {}),
         gates(loop, [this](const std::string& account, const AccountGate& gate) { LogGate(account, gate); }),
         metrics([this](const std::string& model) { return router.Knows(model); }),
-        calls{loop, budgets, ledger, upstream, retry_budgets, gates, {}, [this] { return uniform(generator); }, metrics},
+        calls{loop,   budgets, ledger, upstream, retry_budgets, gates, {}, [this] { return uniform(generator); },
+              metrics},
         registry(calls, {.finished_bytes = config.finished_calls_bytes}),
         service(loop, budgets, ledger, registry, gates, router, authenticator),
         door(calls, config, router, authenticator),
+        checkpointer(loop, opened.store.get(), opened.trouble, [this] { return Known(); }),
         group_timer(loop.NewTimer()),
         drain_end(loop.NewTimer()),
-        drain(config.drain) {}
+        drain(config.drain) {
+    Restore(std::move(opened.state));
+  }
 
   // Calls that are still there are cancelled, and answered, before the loop goes away.
   ~Impl() {
@@ -82,6 +106,7 @@ struct QuotaServer::Impl {
   Router router;
   Authenticator authenticator;
   BudgetGate budgets;
+  SqliteCheckpoint::Opened opened;
   InProcessLedger ledger;
   CurlClient upstream;
   RetryBudgets retry_budgets;
@@ -93,11 +118,13 @@ struct QuotaServer::Impl {
   CallRegistry registry;
   QuotaServiceImpl service;
   FrontDoor door;
+  Checkpointer checkpointer;
   std::unique_ptr<Loop::Timer> group_timer;
   std::unique_ptr<Loop::Timer> drain_end;
   Duration drain;
   bool stopping = false;
   bool rpc_drained = false;
+  bool finishing = false;
   bool http_drained = false;
   bool stopped = false;
   std::unique_ptr<StopSignals> signals;
@@ -105,6 +132,24 @@ struct QuotaServer::Impl {
   std::unique_ptr<HttpServer> http;
   std::unique_ptr<RpcServer> rpc;
   std::thread drainer;
+
+  CheckpointState Known() {
+    CheckpointState state{
+        .saved = loop.WallNow(), .budgets = budgets.Export(), .upstreams = {}, .groups = ledger.Export()};
+    for (const auto& account : router.accounts()) state.upstreams[account->name] = account->base_url;
+    return state;
+  }
+
+  // Limits are known of an upstream that is configured still, and is where it was.
+  void Restore(CheckpointState state) {
+    budgets.Restore(state.budgets);
+    std::erase_if(state.groups, [&](const LimitGroupState& group) {
+      return std::ranges::none_of(router.accounts(), [&](const auto& account) {
+        return group.name.starts_with(account->name + "/") && state.upstreams[account->name] == account->base_url;
+      });
+    });
+    ledger.Restore(state.groups, loop.WallNow() - state.saved);
+  }
 
   void Warn(const BudgetStanding& standing) {
     spdlog::warn("tenant {}: {} of the {} tokens of its day (UTC) are spent; {} to the reset", standing.tenant,
@@ -140,6 +185,7 @@ struct QuotaServer::Impl {
 
   void PublishGroups() {
     metrics.SetBudgets(budgets.Standings());
+    service.set_checkpoint_trouble(checkpointer.trouble());
     ledger.GetGroups([this](std::vector<GroupState> groups) { metrics.SetGroups(groups); });
     for (const auto& account : router.accounts()) metrics.SetUpstream(account->name, gates.Of(account->name));
     group_timer->ArmAt(loop.Now() + kGroupMetricsInterval, [this] { PublishGroups(); });
@@ -172,9 +218,12 @@ struct QuotaServer::Impl {
   // gRPC keeps its own time; HTTP is waited for until `late`.
   void StopIfDrained(bool late) {
     http_drained = http_drained || late || door.idle();
-    if (!rpc_drained || !http_drained) return;
-    stopped = true;
-    context.stop();
+    if (!rpc_drained || !http_drained || finishing) return;
+    finishing = true;
+    checkpointer.Finish([this] {
+      stopped = true;
+      context.stop();
+    });
   }
 };
 
@@ -210,6 +259,7 @@ absl::StatusOr<std::unique_ptr<QuotaServer>> QuotaServer::Start(const QuotaConfi
     spdlog::info("upstream {}: {} ({})", account->name, account->base_url, account->dialect);
   }
   for (const std::string& warning : config.warnings) spdlog::warn("{}", warning);
+  self.checkpointer.Begin();
   self.PublishGroups();
   self.rpc->SetServing(true);
   spdlog::info("listening: grpc {}, http {}, metrics {}", self.rpc->address().ToString(),

@@ -11,7 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 # As `HOLDFAST_PURE_ONLY` builds them: no thread, socket or gRPC.
 pure=(
   common/base common/prompt
-  quota_service/{admission,call,ledger,provider,retry,typed} quota_service/upstream/sse_parser.{cc,h}
+  quota_service/{admission,budget,call,ledger,provider,retry,typed} quota_service/upstream/sse_parser.{cc,h}
   agent_service/{context,session,turn}
 )
 least_pure=95

@@ -17,12 +17,12 @@
 #include "agent_service/session/session_state.h"
 #include "agent_service/session/timestamp.h"
 #include "agent_service/store/damaged_file.h"
-#include "agent_service/store/lock_file.h"
 #include "agent_service/store/row_check.h"
 #include "agent_service/store/schema.h"
 #include "agent_service/store/session_writer.h"
-#include "agent_service/store/sqlite.h"
-#include "agent_service/store/store_files.h"
+#include "common/sqlite/database_files.h"
+#include "common/sqlite/lock_file.h"
+#include "common/sqlite/sqlite.h"
 
 namespace holdfast::agent {
 namespace {

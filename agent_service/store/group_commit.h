@@ -14,7 +14,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "agent_service/store/sqlite.h"
+#include "common/sqlite/sqlite.h"
 
 namespace holdfast::agent {
 

@@ -1,21 +1,16 @@
 #include "agent_service/store/schema.h"
 
-#include <fmt/format.h>
-
 #include <array>
-#include <filesystem>
-#include <system_error>
 
 #include "agent_service/store/row_check.h"
 #include "agent_service/store/rules.h"
+#include "common/sqlite/schema.h"
 
 namespace holdfast::agent {
 namespace {
 
-// "HOLD"; lets `file` and us tell our databases from others (https://sqlite.org/pragma.html#pragma_application_id).
+// "HOLD".
 constexpr int64_t kApplicationId = 0x484f4c44;
-// Checking reads the whole file; above this a start would take too long.
-constexpr uintmax_t kMaxCheckedBytes = uintmax_t{256} << 20;
 
 // The log keeps its rowid: measured with events of 100 bytes to 20 KB in random sessions, WITHOUT ROWID wrote at about
 // half the speed and read no faster, because large rows leave few keys on a page of the index tree.
@@ -104,67 +99,29 @@ absl::Status CheckRows(sqlite::Connection& connection, const std::string& path) 
   return absl::OkStatus();
 }
 
-absl::Status CheckDamage(sqlite::Connection& connection, const std::string& path) {
-  std::error_code error;
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (error || size >= kMaxCheckedBytes) return absl::OkStatus();
-  const absl::StatusOr<std::string> verdict = connection.QueryText("PRAGMA integrity_check(1)");
-  if (!verdict.ok()) return verdict.status();
-  if (*verdict != "ok") return Damaged(path, *verdict);
-  return CheckRows(connection, path);
-}
-
-absl::Status InTransaction(sqlite::Connection& connection, const std::function<bool()>& keep_trying,
-                           const std::function<absl::Status()>& work) {
-  if (absl::Status status = connection.BeginImmediate(keep_trying); !status.ok()) return status;
-  absl::Status status = work();
-  if (status.ok()) status = connection.Commit(keep_trying);
-  if (!status.ok()) connection.Rollback().IgnoreError();
-  return status;
+sqlite::Schema SchemaOf(std::span<const char* const> migrations) {
+  return {.application_id = kApplicationId, .program = "agent_service", .migrations = migrations};
 }
 
 }  // namespace
 
 std::span<const char* const> SchemaMigrations() { return kMigrations; }
 
-absl::Status CheckDatabase(sqlite::Connection& connection, const std::string& path, size_t known_versions) {
-  const absl::StatusOr<int64_t> version = connection.QueryInt("PRAGMA user_version");
-  if (!version.ok()) return version.status();
-  const absl::StatusOr<int64_t> application = connection.QueryInt("PRAGMA application_id");
-  if (!application.ok()) return application.status();
-  const absl::StatusOr<int64_t> objects = connection.QueryInt("SELECT count(*) FROM sqlite_schema");
-  if (!objects.ok()) return objects.status();
-
-  const bool fresh = *version == 0 && *application == 0 && *objects == 0;
-  if (!fresh && *application != kApplicationId) {
-    return absl::FailedPreconditionError(
-        fmt::format("{} is a database of another program: give the store a path of its own", path));
-  }
-  if (*version < 0 || static_cast<uint64_t>(*version) > known_versions) {
-    return absl::FailedPreconditionError(fmt::format(
-        "{} has schema version {}, this agent_service knows versions up to {}: run the newer release that wrote it, "
-        "or restore a backup",
-        path, *version, known_versions));
-  }
-  return CheckDamage(connection, path);
+absl::Status CheckDatabase(sqlite::Connection& connection, const std::string& path,
+                           std::span<const char* const> migrations) {
+  if (absl::Status status = sqlite::CheckDatabase(connection, path, SchemaOf(migrations)); !status.ok()) return status;
+  if (!sqlite::IsCheckedWhole(path)) return absl::OkStatus();
+  return CheckRows(connection, path);
 }
 
 absl::Status Migrate(sqlite::Connection& connection, std::span<const char* const> migrations,
                      const std::function<bool()>& keep_trying) {
-  return InTransaction(connection, keep_trying, [&]() -> absl::Status {
-    const absl::StatusOr<int64_t> version = connection.QueryInt("PRAGMA user_version");
-    if (!version.ok()) return version.status();
-    for (size_t next = static_cast<size_t>(*version); next < migrations.size(); ++next) {
-      if (absl::Status status = connection.Execute(migrations[next]); !status.ok()) return status;
-    }
-    return connection.Execute(
-        fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, migrations.size()));
-  });
+  return sqlite::Migrate(connection, SchemaOf(migrations), keep_trying);
 }
 
 absl::StatusOr<int64_t> NextGeneration(sqlite::Connection& connection, const std::function<bool()>& keep_trying) {
   int64_t generation = 0;
-  absl::Status status = InTransaction(connection, keep_trying, [&]() -> absl::Status {
+  absl::Status status = sqlite::InTransaction(connection, keep_trying, [&]() -> absl::Status {
     const absl::StatusOr<int64_t> next =
         connection.QueryInt("UPDATE meta SET value = value + 1 WHERE key = 'generation' RETURNING value");
     if (!next.ok()) return next.status();

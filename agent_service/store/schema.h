@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "agent_service/store/sqlite.h"
+#include "common/sqlite/sqlite.h"
 
 namespace holdfast::agent {
 
@@ -16,7 +16,8 @@ std::span<const char* const> SchemaMigrations();
 
 // Whether this program may use the database: FAILED_PRECONDITION for a newer schema (written by a newer release) and
 // for another program's database, DATA_LOSS for one that is damaged. Changes nothing. `path` is for the messages.
-absl::Status CheckDatabase(sqlite::Connection& connection, const std::string& path, size_t known_versions);
+absl::Status CheckDatabase(sqlite::Connection& connection, const std::string& path,
+                           std::span<const char* const> migrations);
 
 // Runs the migrations that the database has not seen, all in one transaction.
 absl::Status Migrate(sqlite::Connection& connection, std::span<const char* const> migrations,

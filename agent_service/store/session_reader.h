@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "agent_service/store/sqlite.h"
 #include "agent_service/store/store.h"
+#include "common/sqlite/sqlite.h"
 
 namespace holdfast::agent {
 

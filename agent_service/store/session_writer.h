@@ -6,8 +6,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent_service/store/rules.h"
-#include "agent_service/store/sqlite.h"
 #include "agent_service/store/store.h"
+#include "common/sqlite/sqlite.h"
 
 namespace holdfast::agent {
 

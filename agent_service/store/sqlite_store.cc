@@ -5,13 +5,13 @@
 #include <chrono>
 #include <utility>
 
-#include "agent_service/store/lock_file.h"
 #include "agent_service/store/rules.h"
 #include "agent_service/store/schema.h"
 #include "agent_service/store/session_reader.h"
 #include "agent_service/store/session_writer.h"
-#include "agent_service/store/sqlite.h"
-#include "agent_service/store/store_files.h"
+#include "common/sqlite/database_files.h"
+#include "common/sqlite/lock_file.h"
+#include "common/sqlite/sqlite.h"
 
 namespace holdfast::agent {
 namespace {
@@ -30,7 +30,7 @@ absl::StatusOr<sqlite::Connection> OpenWriter(const std::string& path) {
       sqlite::Connection::Open(path, sqlite::Connection::Mode::kReadWrite, kBusyTimeout);
   if (!connection.ok()) return connection.status();
   const auto migrations = SchemaMigrations();
-  if (absl::Status status = CheckDatabase(*connection, path, migrations.size()); !status.ok()) return status;
+  if (absl::Status status = CheckDatabase(*connection, path, migrations); !status.ok()) return status;
   const absl::StatusOr<std::string> mode = connection->QueryText("PRAGMA journal_mode = WAL");
   if (!mode.ok()) return mode.status();
   if (*mode != "wal") {
@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   const absl::StatusOr<std::string> resolved = ResolveDatabasePath(path);
   if (!resolved.ok()) return resolved.status();
   if (absl::Status status = MakeParentDirectories(*resolved); !status.ok()) return status;
-  absl::StatusOr<LockFile> lock = LockFile::Acquire(*resolved + ".lock");
+  absl::StatusOr<LockFile> lock = LockFile::Acquire(*resolved + ".lock", "agent_service");
   if (!lock.ok()) return lock.status();
   if (absl::Status status = MakeDatabaseFile(*resolved); !status.ok()) return status;
 

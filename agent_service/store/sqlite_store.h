@@ -8,7 +8,7 @@
 #include "agent_service/store/executor.h"
 #include "agent_service/store/group_commit.h"
 #include "agent_service/store/store.h"
-#include "agent_service/store/task_thread.h"
+#include "common/sqlite/task_thread.h"
 
 namespace holdfast::agent {
 

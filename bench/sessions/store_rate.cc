@@ -10,8 +10,8 @@
 #include <string>
 
 #include "agent_service/store/sqlite_store.h"
-#include "agent_service/store/task_thread.h"
 #include "bench/sessions/bench.h"
+#include "common/sqlite/task_thread.h"
 
 namespace holdfast::bench {
 namespace {

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "quota_service/admission/fair_queue.h"
 #include "quota_service/admission/forecast_record.h"
+#include "quota_service/admission/limit_group_state.h"
 #include "quota_service/admission/mirror.h"
 #include "quota_service/admission/prober.h"
 #include "quota_service/admission/returns.h"
@@ -117,6 +118,13 @@ class LimitGroup {
     int64_t margin = 0;  // of `remaining`, kept free for others who use the same key
   };
   std::vector<Level> Levels(BootTime now) const;
+
+  // What is known of the limits, and nothing of those who wait or are under way.
+  LimitGroupState Export(BootTime now) const;
+  // Before the first request: as another process has left it, `age` ago. A configured limit that no answer had
+  // corrected keeps its size; the level of it is taken over.
+  void Restore(BootTime now, const LimitGroupState& state, Duration age);
+
   size_t queued() const { return queue_.size() + again_.size(); }
   size_t in_flight() const { return in_flight_.size(); }
   bool Contains(RequestId id) const;

@@ -40,6 +40,9 @@ class Mirror {
   WindowKind kind() const { return kind_; }
   const ForeignUse& foreign() const { return foreign_; }
 
+  // Before the first Send: so much was used at that moment, by whoever kept this limit before.
+  void TakeOver(BootTime when, double used) { gauge_->Charge(when, used); }
+
   // What to keep free for a request that is charged `charge` on arrival and comes to `most` in the end; at most the
   // limit where the charge is.
   double Room(double charge, double most) const;

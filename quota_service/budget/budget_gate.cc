@@ -58,8 +58,10 @@ std::unique_ptr<BudgetPlace> BudgetGate::Enter(BudgetDemand demand, BudgetClient
 
   const uint64_t id = place->id_ = next_id_++;
   place->since_ = loop_.Now();
-  const bool full = budget->waiting.size() >= options_.most_waiting ||
-                    place->demand_.bytes > options_.most_waiting_bytes - budget->waiting_bytes;
+  // One that is larger than all that may wait would never get in.
+  const bool too_many_bytes =
+      !budget->waiting.empty() && place->demand_.bytes > options_.most_waiting_bytes - budget->waiting_bytes;
+  const bool full = budget->waiting.size() >= options_.most_waiting || too_many_bytes;
   if (full || budget->tokens.NeverFits(place->demand_.tokens)) {
     place->state_ = BudgetPlace::State::kRejected;
     budget->answering[id] = place.get();

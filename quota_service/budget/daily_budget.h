@@ -17,6 +17,8 @@ struct BudgetState {
   int64_t day = 0;    // since 1970-01-01, UTC
   int64_t spent = 0;  // tokens, on this day
   bool warned = false;
+
+  bool operator==(const BudgetState&) const = default;
 };
 
 // A tenant's tokens of a day, by UTC: one day for everybody who shares a key, and none that has 23 or 25 hours. What

@@ -183,10 +183,14 @@ void Call::Obey(const AccountGate::Verdict& verdict, int ahead) {
 }
 
 void Call::Enqueue() {
-  ticket_ = services_.ledger.Enqueue(
-      {envelope_.route.group, envelope_.tenant, Session(),
-       envelope_.appraisal ? envelope_.appraisal->need() : Need(envelope_.charge), envelope_.background},
-      this);
+  ticket_ =
+      services_.ledger.Enqueue({.group = envelope_.route.group,
+                                .tenant = envelope_.tenant,
+                                .session = Session(),
+                                .need = envelope_.appraisal ? envelope_.appraisal->need() : Need(envelope_.charge),
+                                .bytes = envelope_.bytes,
+                                .background = envelope_.background},
+                               this);
 }
 
 void Call::BeginWait(State state) {

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "common/base/state_dir.h"
 #include "common/config/secret.h"
 #include "quota_service/config/base_url.h"
 #include "quota_service/provider/profile.h"
@@ -105,6 +106,7 @@ absl::StatusOr<QuotaConfig> LoadQuotaConfig(const std::string& path, const Quota
     while (url.ends_with('/')) url.pop_back();
     if (upstream.account.dialect.empty()) upstream.account.dialect = FindProfile(upstream.account.profile)->dialect;
   }
+  if (config.data_dir.empty()) config.data_dir = StateDirectory().value_or("");
   if (absl::Status status = CheckQuotaConfig(config); !status.ok()) {
     return path.empty() ? status : Prefixed(path, status);
   }

@@ -60,7 +60,9 @@ struct QuotaConfig {
   std::vector<TenantConfig> tenants;
   std::vector<ServiceConfig> services;
   FrontDoorConfig frontdoor;
+  std::string data_dir;              // where the checkpoint is; empty: nothing is kept
   size_t queue_per_tenant = 10'000;  // calls
+  int64_t queue_bytes_per_tenant = int64_t{1} << 30;
   size_t finished_calls_bytes = size_t{256} * 1024 * 1024;
   Duration drain = std::chrono::seconds(30);
   std::optional<TlsServer> tls;

@@ -224,6 +224,11 @@ void Reader::Bounds(Section& bounds) {
           bounds.Integer("queue_per_tenant", 1, 10'000'000, "Calls that a tenant may have waiting. Default: 10000.")) {
     config_.queue_per_tenant = static_cast<size_t>(*calls);
   }
+  config_.queue_bytes_per_tenant =
+      bounds
+          .Bytes("queue_bytes_per_tenant", 1024 * 1024, int64_t{1} << 50,
+                 "How large the requests of the calls that a tenant has waiting may be in all. Default: 1GiB.")
+          .value_or(config_.queue_bytes_per_tenant);
   if (const auto bytes = bounds.Bytes("finished_calls", 0, int64_t{1} << 40,
                                       "Completed calls kept for a caller that comes back. Default: 256MiB.")) {
     config_.finished_calls_bytes = static_cast<size_t>(*bytes);
@@ -249,6 +254,12 @@ QuotaConfig Reader::Read(Section& root) {
     const auto url = ledger.String("url", "memory: (this process). Default: memory:.");
     if (url && *url != "memory:")
       ledger.Fail("url", fmt::format("{} is not supported by this version; write memory:", ShownUrl(*url)));
+  });
+  root.Map("data", "What outlives a restart: budgets, learnt limits and their levels.", [this](Section& data) {
+    config_.data_dir =
+        data.String("dir", "The folder of quota.db. Default: $XDG_STATE_HOME/holdfast, or ~/.local/state/holdfast.")
+            .value_or("");
+    if (data.Has("dir") && config_.data_dir.empty()) data.Fail("dir", "is empty; name a folder, or leave it out");
   });
   root.Map("frontdoor", "The OpenAI-compatible HTTP front door.", [this](Section& door) {
     FrontDoorConfig& config = config_.frontdoor;

@@ -59,6 +59,23 @@ InProcessLedger::Group& InProcessLedger::GroupOf(const std::string& name) {
   return *groups_.emplace(name, std::make_unique<Group>(std::move(options), loop_)).first->second;
 }
 
+std::vector<LimitGroupState> InProcessLedger::Export() const {
+  std::vector<LimitGroupState> states;
+  for (const auto& [name, group] : groups_) {
+    LimitGroupState state = group->limits.Export(loop_.Now());
+    if (state.learnt || !state.limits.empty() || state.concurrent) states.push_back(std::move(state));
+  }
+  return states;
+}
+
+void InProcessLedger::Restore(const std::vector<LimitGroupState>& states, Duration age) {
+  for (const LimitGroupState& state : states) {
+    if (groups_.contains(state.name) || groups_.size() < kMostGroups) {
+      GroupOf(state.name).limits.Restore(loop_.Now(), state, age);
+    }
+  }
+}
+
 void InProcessLedger::ForgetIdleGroups() {
   std::erase_if(groups_, [](const auto& entry) {
     return !entry.second->configured && !entry.second->wake_posted && entry.second->places.empty();
@@ -67,11 +84,26 @@ void InProcessLedger::ForgetIdleGroups() {
 
 void InProcessLedger::SetStage(Place& place, Stage stage) {
   if (place.stage == Stage::kWaiting) {
-    const auto count = waiting_.find(place.flow.tenant);
-    if (--count->second == 0) waiting_.erase(count);
+    const auto waiting = waiting_.find(place.flow.tenant);
+    waiting->second.bytes -= place.bytes;
+    if (--waiting->second.calls == 0) waiting_.erase(waiting);
   }
-  if (stage == Stage::kWaiting) ++waiting_[place.flow.tenant];
+  if (stage == Stage::kWaiting) {
+    Waiting& waiting = waiting_[place.flow.tenant];
+    ++waiting.calls;
+    waiting.bytes += place.bytes;
+    place.estimate = WaitEstimate();
+  }
   place.stage = stage;
+  place.since = loop_.Now();
+}
+
+bool InProcessLedger::IsFull(const Place& place) const {
+  const auto waiting = waiting_.find(place.flow.tenant);
+  const Waiting has = waiting == waiting_.end() ? Waiting() : waiting->second;
+  // One that is larger than all that may wait would never get in.
+  const bool too_many_bytes = has.calls > 0 && place.bytes > tenants_.most_waiting_bytes - has.bytes;
+  return has.calls >= tenants_.most_waiting || too_many_bytes;
 }
 
 void InProcessLedger::TurnAway(Ticket ticket) {
@@ -82,9 +114,12 @@ void InProcessLedger::TurnAway(Ticket ticket) {
   places_.erase(found);
   const auto next = place.group->next_turns.find(place.flow.tenant);
   const Duration wait = next == place.group->next_turns.end() ? Duration::zero() : next->second - loop_.Now();
+  const auto waiting = waiting_.find(place.flow.tenant);
+  const Waiting has = waiting == waiting_.end() ? Waiting() : waiting->second;
   place.client->OnRejected(
-      {.status = absl::ResourceExhaustedError(fmt::format("tenant {} has {} calls waiting, and may have no more",
-                                                          place.flow.tenant, tenants_.most_waiting)),
+      {.status = absl::ResourceExhaustedError(fmt::format(
+           "tenant {} has {} calls of {} bytes waiting, and may have {} of {} bytes; this one has {} bytes",
+           place.flow.tenant, has.calls, has.bytes, tenants_.most_waiting, tenants_.most_waiting_bytes, place.bytes)),
        .retry_after = std::max<Duration>(wait, kLeastRetry)});
 }
 
@@ -116,10 +151,10 @@ Ledger::Ticket InProcessLedger::Enqueue(Demand demand, LedgerClient* client) {
   place.group = &group;
   place.client = client;
   place.need = demand.need;
+  place.bytes = demand.bytes;
   place.flow = FlowOf(demand);
   group.places[ticket] = &place;
-  if (const auto count = waiting_.find(place.flow.tenant);
-      count != waiting_.end() && count->second >= tenants_.most_waiting) {
+  if (IsFull(place)) {
     loop_.Post([this, ticket, alive = alive_] {
       if (*alive) TurnAway(ticket);
     });
@@ -259,6 +294,8 @@ void InProcessLedger::Tell(Group& group) {
     const auto found = places_.find(ticket);
     if (found == places_.end() || found->second.stage != Stage::kWaiting) continue;
     group.next_turns.emplace(found->second.flow.tenant, now + estimate.wait);
+    found->second.estimate = estimate;
+    found->second.estimated_at = now;
     if (estimate.reason == WaitEstimate::Reason::kNone) continue;
     if (found->second.announcer.ShouldTell(now, estimate)) {
       found->second.client->OnWaiting(estimate);
@@ -304,16 +341,59 @@ void InProcessLedger::GetHeadroom(const Demand& demand, absl::AnyInvocable<void(
   });
 }
 
+void InProcessLedger::GetLimits(const std::string& group, absl::AnyInvocable<void(LimitsState)> done) {
+  loop_.Post([this, group, alive = alive_, done = std::move(done)]() mutable {
+    if (!*alive) return;
+    const auto found = groups_.find(group);
+    if (found == groups_.end()) return done({});
+    done({found->second->limits.LargestAdmissible(), found->second->limits.limits_known()});
+  });
+}
+
 void InProcessLedger::GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) {
   loop_.Post([this, alive = alive_, done = std::move(done)]() mutable {
     if (!*alive) return;
     const BootTime now = loop_.Now();
     std::vector<GroupState> states;
     for (const auto& [name, group] : groups_) {
-      const auto estimate = group->limits.WouldWait(now, 0);
-      states.push_back({name, group->limits.Levels(now), group->limits.queued(), group->limits.in_flight(),
-                        estimate ? estimate->wait : Duration::zero()});
+      states.push_back({name, group->limits.Levels(now), group->limits.queued(), group->limits.in_flight()});
     }
+    done(std::move(states));
+  });
+}
+
+QueueState InProcessLedger::QueueOf(const Group& group, const std::optional<std::string>& tenant, size_t most) const {
+  const BootTime now = loop_.Now();
+  QueueState state;
+  state.group = group.limits.name();
+  const auto wait = group.limits.WouldWait(now, 0);
+  if (wait) state.wait = wait->wait;
+  std::vector<const Place*> asked_for;
+  for (const auto& [ticket, place] : group.places) {
+    const bool waits = place->stage == Stage::kWaiting && place->estimate.position > 0;
+    if (waits && (!tenant || place->flow.tenant == *tenant)) asked_for.push_back(place);
+  }
+  state.visible = asked_for.size();
+  const auto end = asked_for.begin() + static_cast<ptrdiff_t>(std::min(most, asked_for.size()));
+  std::partial_sort(asked_for.begin(), end, asked_for.end(),
+                    [](const Place* a, const Place* b) { return a->estimate.position < b->estimate.position; });
+  for (auto place = asked_for.begin(); place != end; ++place) {
+    WaitEstimate estimate = (*place)->estimate;
+    const Duration passed = now - (*place)->estimated_at;
+    for (Duration* part : {&estimate.wait, &estimate.least, &estimate.most}) {
+      *part = std::max(Duration::zero(), *part - passed);
+    }
+    state.waiters.push_back({(*place)->flow.tenant, (*place)->flow.session, estimate, now - (*place)->since});
+  }
+  return state;
+}
+
+void InProcessLedger::GetQueues(std::optional<std::string> tenant, size_t most,
+                                absl::AnyInvocable<void(std::vector<QueueState>)> done) {
+  loop_.Post([this, tenant = std::move(tenant), most, alive = alive_, done = std::move(done)]() mutable {
+    if (!*alive) return;
+    std::vector<QueueState> states;
+    for (const auto& [name, group] : groups_) states.push_back(QueueOf(*group, tenant, most));
     done(std::move(states));
   });
 }

@@ -18,6 +18,11 @@ class InProcessLedger final : public Ledger {
   InProcessLedger(Loop& loop, std::vector<LimitGroupOptions> groups, TenantPolicy tenants = {});
   ~InProcessLedger() override;
 
+  // What is known of the limits of all groups of which something is known.
+  std::vector<LimitGroupState> Export() const;
+  // Before the first call: as another process has left them, `age` ago.
+  void Restore(const std::vector<LimitGroupState>& states, Duration age);
+
   Ticket Enqueue(Demand demand, LedgerClient* client) override;
   void Cancel(Ticket ticket) override;
   void Renew(Ticket ticket) override;
@@ -26,7 +31,10 @@ class InProcessLedger final : public Ledger {
   void Requeue(Ticket ticket, Settlement settlement) override;
   void Settle(Ticket ticket, Settlement settlement, const std::optional<Tokens>& actual) override;
   void GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) override;
+  void GetLimits(const std::string& group, absl::AnyInvocable<void(LimitsState)> done) override;
   void GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) override;
+  void GetQueues(std::optional<std::string> tenant, size_t most,
+                 absl::AnyInvocable<void(std::vector<QueueState>)> done) override;
 
  private:
   struct Group;
@@ -35,17 +43,30 @@ class InProcessLedger final : public Ledger {
     Group* group = nullptr;
     LedgerClient* client = nullptr;
     Need need;
+    int64_t bytes = 0;
     Flow flow;
     Stage stage = Stage::kTurnedAway;
+    BootTime since{};    // when the stage began
     BootTime expires{};  // of the grant
+    // As it was forecast last.
+    WaitEstimate estimate;
+    BootTime estimated_at{};
     Announcer announcer;
+  };
+
+  // What a tenant has in all queues.
+  struct Waiting {
+    size_t calls = 0;
+    int64_t bytes = 0;
   };
 
   Group& GroupOf(const std::string& name);
   Flow FlowOf(const Demand& demand) const;
   void ForgetIdleGroups();
   void SetStage(Place& place, Stage stage);
+  bool IsFull(const Place& place) const;
   void TurnAway(Ticket ticket);
+  QueueState QueueOf(const Group& group, const std::optional<std::string>& tenant, size_t most) const;
   Place* Granted(Ticket ticket);
   // The place of a grant that has expired begins anew; false: it is another kind of place, or none.
   bool WaitAfterExpiry(Ticket ticket);
@@ -60,7 +81,7 @@ class InProcessLedger final : public Ledger {
   const TenantPolicy tenants_;
   std::map<std::string, std::unique_ptr<Group>> groups_;
   std::unordered_map<Ticket, Place> places_;
-  std::map<std::string, size_t, std::less<>> waiting_;  // by tenant
+  std::map<std::string, Waiting, std::less<>> waiting_;  // by tenant
   Ticket next_ticket_ = 1;
   // Posted tasks outlive the ledger in the loop's queue; they hold this and find it empty.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -20,6 +20,7 @@ struct Demand {
   std::string tenant;   // turns go round by tenant first,
   std::string session;  // and within a tenant by session
   Need need;
+  int64_t bytes = 0;        // of the request, held in memory while it waits
   bool background = false;  // nobody looks at it: after the tenant's interactive ones (FairOrder)
 };
 
@@ -27,6 +28,7 @@ struct Demand {
 struct TenantPolicy {
   std::map<std::string, double, std::less<>> weights;  // shares against the others', positive; 1 for who is not here
   size_t most_waiting = 10'000;                        // calls of one tenant, in all groups
+  int64_t most_waiting_bytes = int64_t{1} << 30;       // of their requests, unless one alone is larger
 };
 
 // Out of the queue, or not let in.
@@ -64,7 +66,27 @@ struct GroupState {
   std::vector<LimitGroup::Level> levels;
   size_t queued = 0;
   size_t in_flight = 0;
-  Duration wait{};  // of a new request without tokens
+};
+
+// What is known of a group's limits, whoever waits.
+struct LimitsState {
+  int64_t largest = 0;  // the largest demand that could ever be granted; 0: unknown
+  bool known = false;
+};
+
+// Somebody who waits.
+struct WaiterState {
+  std::string tenant;
+  std::string session;
+  WaitEstimate estimate;  // from now
+  Duration waited{};      // since it came or was sent last
+};
+
+struct QueueState {
+  std::string group;
+  Duration wait{};                   // of a new request without tokens
+  size_t visible = 0;                // of those asked for
+  std::vector<WaiterState> waiters;  // of them, by position
 };
 
 // Limits and the queue before them, whoever keeps them: this process, or a store that replicas share. Every answer
@@ -96,7 +118,12 @@ class Ledger {
 
   // What a demand would meet now. Consumes nothing.
   virtual void GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) = 0;
+  // These cost the same however many wait.
+  virtual void GetLimits(const std::string& group, absl::AnyInvocable<void(LimitsState)> done) = 0;
   virtual void GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) = 0;
+  // Who waits: of `tenant`, or of everybody where it is absent; at most `most` of a group, the first ones.
+  virtual void GetQueues(std::optional<std::string> tenant, size_t most,
+                         absl::AnyInvocable<void(std::vector<QueueState>)> done) = 0;
 };
 
 }  // namespace holdfast::quota

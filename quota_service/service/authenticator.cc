@@ -17,12 +17,12 @@ bool Same(const std::string& a, const std::string& b) {
 }  // namespace
 
 Authenticator::Authenticator(const QuotaConfig& config) {
-  for (const TenantConfig& tenant : config.tenants) known_.push_back({tenant.token, {tenant.name, false}});
-  for (const ServiceConfig& service : config.services) known_.push_back({service.token, {"", true}});
+  for (const TenantConfig& tenant : config.tenants) known_.push_back({tenant.token, {tenant.name, false, false}});
+  for (const ServiceConfig& service : config.services) known_.push_back({service.token, {"", true, true}});
 }
 
 absl::StatusOr<Caller> Authenticator::Authenticate(const std::string& token) const {
-  if (known_.empty()) return Caller{kDefaultTenant, false};
+  if (known_.empty()) return Caller{kDefaultTenant, false, true};
   if (token.empty())
     return absl::UnauthenticatedError(
         "a token is required: metadata `authorization: Bearer <token>` (HOLDFAST_TOKEN for the CLI)");

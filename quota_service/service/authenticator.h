@@ -11,9 +11,10 @@ namespace holdfast::quota {
 struct Caller {
   std::string tenant;  // of a service: empty
   bool is_service = false;
+  bool sees_all = false;  // a service, or anybody where there are no tenants
 
   // What is a tenant's own: its sessions, its budget.
-  bool MaySee(const std::string& whose) const { return is_service || tenant == whose; }
+  bool MaySee(const std::string& whose) const { return sees_all || tenant == whose; }
 };
 
 // Tokens to callers. Without tenants and services configured everybody is tenant "default".

@@ -12,8 +12,8 @@
 #include "common/rpc/unary.h"
 #include "quota_service/provider/dialect.h"
 #include "quota_service/provider/profile.h"
-#include "quota_service/service/budget_status.h"
 #include "quota_service/service/make_envelope.h"
+#include "quota_service/service/status_parts.h"
 #include "quota_service/service/validate.h"
 #include "quota_service/typed/wire.h"
 
@@ -26,19 +26,6 @@ constexpr Duration kStatusInterval = std::chrono::seconds(1);
 Duration MaxWaitOf(const v1::GenerateRequest& request) {
   if (!request.has_max_wait()) return kDefaultMaxWait;
   return FromSeconds(static_cast<double>(request.max_wait().seconds()) + request.max_wait().nanos() / 1e9);
-}
-
-v1::WaitReason ReasonOf(WaitEstimate::Reason reason) {
-  switch (reason) {
-    case WaitEstimate::Reason::kLearning:
-      return v1::WAIT_REASON_LEARNING;
-    case WaitEstimate::Reason::kPaused:
-      return v1::WAIT_REASON_UPSTREAM_REFUSED;
-    case WaitEstimate::Reason::kLimit:
-    case WaitEstimate::Reason::kNone:
-      break;
-  }
-  return v1::WAIT_REASON_RATE_LIMIT;
 }
 
 void FillMustWait(v1::WaitReason reason, const std::string& scope, const WaitEstimate& estimate, WallTime now,
@@ -229,9 +216,8 @@ grpc::ServerUnaryReactor* QuotaServiceImpl::GetModel(grpc::CallbackServerContext
     const Route& route = Usable(model.routes);
     response->set_dialect(route.account->dialect);
     for (const Route& each : model.routes) response->add_upstreams(each.account->name);
-    ledger_.GetHeadroom({route.group, caller->tenant, "", 0}, [response, finish](absl::StatusOr<Headroom> headroom) {
-      if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
-      response->set_largest_admissible_tokens(headroom->largest);
+    ledger_.GetLimits(route.group, [response, finish](LimitsState limits) {
+      response->set_largest_admissible_tokens(limits.largest);
       finish(grpc::Status::OK);
     });
   });
@@ -264,31 +250,44 @@ void QuotaServiceImpl::SendStatus(StatusStream* stream) {
   ledger_.GetGroups([this, stream](std::vector<GroupState> groups) {
     const auto watch = watches_.find(stream);
     if (watch == watches_.end()) return;
-    v1::WatchStatusResponse status;
-    for (const auto& account : router_.accounts()) {
-      v1::UpstreamStatus* upstream = status.add_upstreams();
-      upstream->set_name(account->name);
-      FillHealth(gates_.Of(account->name), loop_, upstream);
-      for (const GroupState& group : groups) {
-        if (!group.name.starts_with(account->name + "/")) continue;
-        v1::LimitGroupStatus* out = upstream->add_groups();
-        out->set_name(group.name);
-        out->set_queued(static_cast<int32_t>(group.queued));
-        out->set_in_flight(static_cast<int32_t>(group.in_flight));
-        out->set_wait_seconds(ToSeconds(group.wait));
-        for (const LimitGroup::Level& level : group.levels) FillLimit(level, out->add_limits());
-      }
-    }
-    FillBudgets(watch->second.caller, budgets_, &status);
-    // A client that does not read gets the newest state when it does, not every one that there was.
-    std::string now = WithoutClock(status);
-    if (stream->queued_bytes() == 0 && now != watch->second.last) {
-      watch->second.last = std::move(now);
-      FillTimestamp(loop_.WallNow(), status.mutable_time());
-      stream->Write(std::move(status));
-    }
-    watch->second.timer->ArmAt(loop_.Now() + kStatusInterval, [this, stream] { SendStatus(stream); });
+    const Caller& caller = watch->second.caller;
+    ledger_.GetQueues(caller.sees_all ? std::nullopt : std::optional(caller.tenant), kMostWaitersShown,
+                      [this, stream, groups = std::move(groups)](std::vector<QueueState> queues) {
+                        if (watches_.contains(stream)) SendStatus(stream, groups, queues);
+                      });
   });
+}
+
+void QuotaServiceImpl::SendStatus(StatusStream* stream, const std::vector<GroupState>& groups,
+                                  const std::vector<QueueState>& queues) {
+  Watch& watch = watches_.at(stream);
+  v1::WatchStatusResponse status;
+  std::map<std::string_view, const QueueState*> by_group;
+  for (const QueueState& queue : queues) by_group[queue.group] = &queue;
+  for (const auto& account : router_.accounts()) {
+    v1::UpstreamStatus* upstream = status.add_upstreams();
+    upstream->set_name(account->name);
+    FillHealth(gates_.Of(account->name), loop_, upstream);
+    for (const GroupState& group : groups) {
+      if (!group.name.starts_with(account->name + "/")) continue;
+      v1::LimitGroupStatus* out = upstream->add_groups();
+      out->set_name(group.name);
+      out->set_queued(static_cast<int32_t>(group.queued));
+      out->set_in_flight(static_cast<int32_t>(group.in_flight));
+      for (const LimitGroup::Level& level : group.levels) FillLimit(level, out->add_limits());
+      if (const auto queue = by_group.find(group.name); queue != by_group.end()) FillQueue(*queue->second, out);
+    }
+  }
+  FillBudgets(watch.caller, budgets_, &status);
+  if (watch.caller.sees_all) status.set_checkpoint_trouble(checkpoint_trouble_);
+  // A client that does not read gets the newest state when it does, not every one that there was.
+  std::string now = WithoutClock(status);
+  if (stream->queued_bytes() == 0 && now != watch.last) {
+    watch.last = std::move(now);
+    FillTimestamp(loop_.WallNow(), status.mutable_time());
+    stream->Write(std::move(status));
+  }
+  watch.timer->ArmAt(loop_.Now() + kStatusInterval, [this, stream] { SendStatus(stream); });
 }
 
 void QuotaServiceImpl::BeginShutdown() {

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/base/loop.h"
 #include "holdfast/quota/v1/quota.grpc.pb.h"
@@ -22,6 +23,9 @@ class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
   QuotaServiceImpl(Loop& loop, BudgetGate& budgets, Ledger& ledger, CallRegistry& registry, AccountGates& gates,
                    const Router& router, const Authenticator& authenticator);
   ~QuotaServiceImpl() override;
+
+  // What WatchStatus says of the checkpoint; empty: nothing. On the loop.
+  void set_checkpoint_trouble(std::string trouble) { checkpoint_trouble_ = std::move(trouble); }
 
   // New calls are refused, waiting ones are left to their callers; running ones go on. On the loop.
   void BeginShutdown();
@@ -53,6 +57,7 @@ class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
   const Route& Usable(const std::vector<Route>& routes) const;
   // The same, but a request whose reasoning only one account can read goes there.
   const Route& RouteFor(const v1::GenerateRequest& request, const std::vector<Route>& routes) const;
+  void SendStatus(StatusStream* stream, const std::vector<GroupState>& groups, const std::vector<QueueState>& queues);
   absl::StatusOr<Envelope> MakeEnvelope(const std::string& token, const v1::GenerateRequest& request) const;
 
   Loop& loop_;
@@ -64,6 +69,7 @@ class QuotaServiceImpl final : public v1::QuotaService::CallbackService {
   const Authenticator& authenticator_;
   // Calls that are still there when the service goes hold it too.
   std::shared_ptr<Estimator> estimator_ = std::make_shared<Estimator>();
+  std::string checkpoint_trouble_;
   bool shutting_down_ = false;
   std::map<GenerateStream*, std::unique_ptr<GenerateStream>> streams_;
   std::map<StatusStream*, Watch> watches_;

@@ -129,4 +129,17 @@ void FakeLedger::GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> don
   });
 }
 
+void FakeLedger::GetLimits(const std::string& group, absl::AnyInvocable<void(LimitsState)> done) {
+  inner_.GetLimits(group, [this, done = std::move(done)](LimitsState limits) mutable {
+    Later([limits, done = std::move(done)]() mutable { done(limits); });
+  });
+}
+
+void FakeLedger::GetQueues(std::optional<std::string> tenant, size_t most,
+                           absl::AnyInvocable<void(std::vector<QueueState>)> done) {
+  inner_.GetQueues(std::move(tenant), most, [this, done = std::move(done)](std::vector<QueueState> queues) mutable {
+    Later([queues = std::move(queues), done = std::move(done)]() mutable { done(std::move(queues)); });
+  });
+}
+
 }  // namespace holdfast::quota

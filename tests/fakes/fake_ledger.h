@@ -30,7 +30,10 @@ class FakeLedger final : public Ledger {
   void Requeue(Ticket ticket, Settlement settlement) override;
   void Settle(Ticket ticket, Settlement settlement, const std::optional<Tokens>& actual) override;
   void GetHeadroom(const Demand& demand, absl::AnyInvocable<void(absl::StatusOr<Headroom>)> done) override;
+  void GetLimits(const std::string& group, absl::AnyInvocable<void(LimitsState)> done) override;
   void GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> done) override;
+  void GetQueues(std::optional<std::string> tenant, size_t most,
+                 absl::AnyInvocable<void(std::vector<QueueState>)> done) override;
 
  private:
   // Stands before the inner ledger for the client.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "clients/cli/commands/exit_code.h"
+#include "clients/cli/commands/waiters_text.h"
 #include "clients/cli/terminal/json_lines.h"
 #include "clients/cli/terminal/wait_line.h"
 #include "common/base/duration_text.h"
@@ -56,9 +57,14 @@ json::array BudgetsJson(const quota::v1::WatchStatusResponse& status) {
                                  {"warned", budget.warned()},
                                  {"reset_seconds", budget.reset_seconds()},
                                  {"reset_at", TimeText(budget.reset_at())},
-                                 {"waiting", budget.waiting()}});
+                                 {"waiting", budget.waiting()},
+                                 {"waiters", WaitersJson(budget.waiters())}});
   }
   return array;
+}
+
+std::string Source(const std::string& source) {
+  return source == "headers" || source == "refusal" ? "learnt from " + source : source;
 }
 
 std::string BudgetLine(const quota::v1::BudgetStatus& budget) {
@@ -142,7 +148,9 @@ json::object StatusJson(const quota::v1::WatchStatusResponse& status) {
                                     {"limits", LimitsJson(group.limits())},
                                     {"queued", group.queued()},
                                     {"in_flight", group.in_flight()},
-                                    {"wait_seconds", group.wait_seconds()}});
+                                    {"wait_seconds", group.wait_seconds()},
+                                    {"waiters", WaitersJson(group.waiters())},
+                                    {"visible", group.visible()}});
     }
     json::array troubles;
     for (const std::string& trouble : upstream.troubles()) troubles.emplace_back(trouble);
@@ -153,10 +161,13 @@ json::object StatusJson(const quota::v1::WatchStatusResponse& status) {
     if (!upstream.unusable().empty()) object["unusable"] = upstream.unusable();
     upstreams.push_back(std::move(object));
   }
-  return {{"type", "status"},
-          {"time", TimeText(status.time())},
-          {"upstreams", std::move(upstreams)},
-          {"budgets", BudgetsJson(status)}};
+  json::object object{{"type", "status"},
+                      {"time", TimeText(status.time())},
+                      {"upstreams", std::move(upstreams)},
+                      {"budgets", BudgetsJson(status)},
+                      {"checkpoint_trouble", nullptr}};
+  if (!status.checkpoint_trouble().empty()) object["checkpoint_trouble"] = status.checkpoint_trouble();
+  return object;
 }
 
 std::string StatusText(const quota::v1::WatchStatusResponse& status) {
@@ -173,12 +184,16 @@ std::string StatusText(const quota::v1::WatchStatusResponse& status) {
       text += '\n';
       for (const auto& limit : group.limits()) {
         text += fmt::format("    {} {}: {} left ({})\n", LimitName(limit.dimension(), limit.window_seconds()),
-                            limit.limit(), limit.remaining(), limit.source());
+                            limit.limit(), limit.remaining(), Source(limit.source()));
       }
+      text += WaitersText(group.waiters(), group.visible());
     }
   }
   if (!status.budgets().empty()) text += "budgets of the day (UTC)\n";
-  for (const auto& budget : status.budgets()) text += BudgetLine(budget);
+  for (const auto& budget : status.budgets()) {
+    text += BudgetLine(budget) + WaitersText(budget.waiters(), budget.waiting());
+  }
+  if (!status.checkpoint_trouble().empty()) text += fmt::format("checkpoint: {}\n", status.checkpoint_trouble());
   return text;
 }
 

@@ -70,7 +70,7 @@ TEST_F(ReleasedDatabase, IsAnOlderOneToAProgramThatKnowsMoreAndKeepsEverything) 
     later.push_back("ALTER TABLE sessions ADD COLUMN note TEXT NOT NULL DEFAULT 'none'");
     sqlite::Connection connection = Connect();
     ASSERT_EQ(*connection.QueryInt("PRAGMA user_version"), 1);
-    ASSERT_TRUE(CheckDatabase(connection, path(), later.size()).ok());
+    ASSERT_TRUE(CheckDatabase(connection, path(), later).ok());
     ASSERT_TRUE(Migrate(connection, later, [] { return false; }).ok());
     EXPECT_EQ(*connection.QueryInt("PRAGMA user_version"), static_cast<int64_t>(later.size()));
     EXPECT_EQ(*connection.QueryInt("SELECT count(*) FROM sessions WHERE note = 'none'"), 2);

@@ -5,7 +5,7 @@
 
 #include <future>
 
-#include "agent_service/store/store_files.h"
+#include "common/sqlite/database_files.h"
 #include "tests/agent_service/store/store_calls.h"
 #include "tests/agent_service/store/temporary_directory.h"
 

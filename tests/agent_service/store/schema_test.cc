@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include "agent_service/store/store_files.h"
+#include "common/sqlite/database_files.h"
 #include "tests/agent_service/store/temporary_directory.h"
 
 namespace holdfast::agent {
@@ -36,7 +36,7 @@ TEST_F(Schema, MigratesAnOlderDatabaseForwardAndKeepsItsRows) {
   ASSERT_TRUE(Migrate(connection, older, Never).ok());
   ASSERT_TRUE(connection.Execute("INSERT INTO t(a) VALUES(3)").ok());
 
-  ASSERT_TRUE(CheckDatabase(connection, path_, newer.size()).ok());
+  ASSERT_TRUE(CheckDatabase(connection, path_, newer).ok());
   ASSERT_TRUE(Migrate(connection, newer, Never).ok());
   EXPECT_EQ(*connection.QueryInt("PRAGMA user_version"), 3);
   EXPECT_EQ(*connection.QueryInt("SELECT b FROM t"), 10);
@@ -60,7 +60,7 @@ TEST_F(Schema, RefusesANewerVersionAndSaysWhatToDo) {
   sqlite::Connection connection = Connect();
   ASSERT_TRUE(Migrate(connection, SchemaMigrations(), Never).ok());
   ASSERT_TRUE(connection.Execute("PRAGMA user_version = 99").ok());
-  const absl::Status status = CheckDatabase(connection, path_, SchemaMigrations().size());
+  const absl::Status status = CheckDatabase(connection, path_, SchemaMigrations());
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   const std::string message(status.message());
   EXPECT_THAT(message, HasSubstr(path_));
@@ -71,7 +71,7 @@ TEST_F(Schema, RefusesANewerVersionAndSaysWhatToDo) {
 TEST_F(Schema, RefusesTheDatabaseOfAnotherProgram) {
   sqlite::Connection connection = Connect();
   ASSERT_TRUE(connection.Execute("CREATE TABLE bookmarks(url TEXT)").ok());
-  const absl::Status status = CheckDatabase(connection, path_, SchemaMigrations().size());
+  const absl::Status status = CheckDatabase(connection, path_, SchemaMigrations());
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr(path_));
 }

@@ -9,7 +9,7 @@
 #include <random>
 
 #include "agent_service/store/sqlite_store.h"
-#include "agent_service/store/task_thread.h"
+#include "common/sqlite/task_thread.h"
 #include "tests/agent_service/store/store_calls.h"
 #include "tests/agent_service/store/temporary_directory.h"
 

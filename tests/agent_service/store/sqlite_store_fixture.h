@@ -5,9 +5,9 @@
 #include <string>
 #include <utility>
 
-#include "agent_service/store/sqlite.h"
 #include "agent_service/store/sqlite_store.h"
-#include "agent_service/store/task_thread.h"
+#include "common/sqlite/sqlite.h"
+#include "common/sqlite/task_thread.h"
 #include "tests/agent_service/store/store_calls.h"
 #include "tests/agent_service/store/temporary_directory.h"
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "agent_service/store/sqlite.h"
+#include "common/sqlite/sqlite.h"
 #include "tests/agent_service/store/sqlite_store_fixture.h"
 
 namespace holdfast::agent {

@@ -9,7 +9,7 @@
 
 #include "agent_service/store/executor.h"
 #include "agent_service/store/store.h"
-#include "agent_service/store/task_thread.h"
+#include "common/sqlite/task_thread.h"
 #include "tests/agent_service/store/store_calls.h"
 #include "tests/agent_service/store/temporary_directory.h"
 

@@ -23,7 +23,7 @@ TEST(QuotaConfigErrors, NameFileLineKeyAndRemedy) {
   } cases[] = {
       {"", "1: upstreams: ", "at least one is required"},
       {"upstreams: []", "1: upstreams: ", "at least one is required"},
-      {"\nupstream: []\n", "2: upstream: ", "known here: bounds, frontdoor"},
+      {"\nupstream: []\n", "2: upstream: ", "known here: bounds, data, frontdoor"},
       {"\n\nupstreams:\n  - {name: u}\n", "4: upstreams[].base_url: ", "is required"},
       {"upstreams:\n  - {base_url: \"http://x\"}", "2: upstreams[].name: ", "is required"},
       {"upstreams:\n  - {name: u, base_ulr: \"http://x\"}",

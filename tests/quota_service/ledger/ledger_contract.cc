@@ -80,6 +80,34 @@ std::vector<GroupState> LedgerContract::Groups() {
   return answer.value_or(std::vector<GroupState>());
 }
 
+LimitsState LedgerContract::LimitsOf(const std::string& group) {
+  std::optional<LimitsState> answer;
+  Inside([&] {
+    ledger_->GetLimits(group, [&](LimitsState limits) {
+      EXPECT_FALSE(inside_) << "answered from inside the method";
+      answer = limits;
+    });
+  });
+  Answer();
+  EXPECT_TRUE(answer);
+  return answer.value_or(LimitsState());
+}
+
+QueueState LedgerContract::Queue(const std::optional<std::string>& tenant, size_t most) {
+  std::optional<QueueState> answer;
+  Inside([&] {
+    ledger_->GetQueues(tenant, most, [&](const std::vector<QueueState>& queues) {
+      EXPECT_FALSE(inside_) << "answered from inside the method";
+      for (const QueueState& queue : queues) {
+        if (queue.group == "a") answer = queue;
+      }
+    });
+  });
+  Answer();
+  EXPECT_TRUE(answer);
+  return answer.value_or(QueueState());
+}
+
 int64_t LedgerContract::TokensLeft() {
   for (const LimitGroup::Level& level : HeadroomFor(0).levels) {
     if (level.dimension == Dimension::kTokens) return level.remaining;

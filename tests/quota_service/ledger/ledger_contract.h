@@ -44,6 +44,9 @@ class LedgerContract : public ::testing::TestWithParam<LedgerMaker> {
   // These wait for the answer.
   Headroom HeadroomFor(int64_t tokens, const std::string& group = "a");
   std::vector<GroupState> Groups();
+  LimitsState LimitsOf(const std::string& group);
+  // Of group "a".
+  QueueState Queue(const std::optional<std::string>& tenant = std::nullopt, size_t most = 100);
 
   // Lets all that is due be answered.
   void Answer() { loop_.Advance(latency()); }

@@ -260,13 +260,12 @@ TEST_P(LedgerContract, ListsGroupsWithTheirQueues) {
   EXPECT_EQ(groups[0].name, "a");
   EXPECT_EQ(groups[0].in_flight, 1u);
   EXPECT_EQ(groups[0].queued, 1u);
-  EXPECT_GT(groups[0].wait, Duration::zero());
+  EXPECT_GT(Queue().wait, Duration::zero());
   ASSERT_THAT(groups[0].levels, SizeIs(2));
   EXPECT_EQ(groups[0].levels[0].remaining, 500);
   EXPECT_EQ(groups[0].levels[1].remaining, 0);
   EXPECT_EQ(groups[1].name, "b");
   EXPECT_EQ(groups[1].in_flight + groups[1].queued, 0u);
-  EXPECT_EQ(groups[1].wait, Duration::zero());
   EXPECT_EQ(groups[2].name, "c");
   EXPECT_EQ(groups[2].in_flight, 1u);
 }

@@ -30,15 +30,6 @@ class BudgetTest : public QuotaServerTestBase {
   void SpendNearlyAll() {
     ASSERT_TRUE(Generate(Request("spends", std::string(kBudget * 4 * 9 / 10, 'x')), "token-a").status.ok());
   }
-  v1::WatchStatusResponse Status(const std::string& token) {
-    grpc::ClientContext context;
-    Prepare(context, token);
-    const auto reader = stub_->WatchStatus(&context, {});
-    v1::WatchStatusResponse status;
-    EXPECT_TRUE(reader->Read(&status));
-    context.TryCancel();
-    return status;
-  }
 };
 
 TEST_F(BudgetTest, WhatIsSpentIsToldToItsTenantAndToServicesAndToNobodyElse) {
@@ -93,7 +84,11 @@ TEST_F(BudgetTest, WhoIsPatientWaitsAndKnowsWhatFor) {
   EXPECT_GT(wait.seconds(), 0);
   EXPECT_NEAR(wait.most_seconds(), wait.seconds(), 1e-6);
   EXPECT_NEAR(static_cast<double>(wait.retry_at().seconds() % 86400), 0, 1) << "midnight";
-  EXPECT_EQ(Status("token-a").budgets(0).waiting(), 1);
+  const v1::WatchStatusResponse status = Status("token-a");
+  ASSERT_EQ(status.budgets(0).waiting(), 1);
+  ASSERT_THAT(status.budgets(0).waiters(), SizeIs(1));
+  EXPECT_EQ(status.budgets(0).waiters(0).session(), "more");
+  EXPECT_EQ(status.budgets(0).waiters(0).reason(), v1::WAIT_REASON_BUDGET);
   EXPECT_TRUE(Generate(Request("small"), "token-a").status.ok()) << "what still fits is not held up";
   reader->context.TryCancel();
 }

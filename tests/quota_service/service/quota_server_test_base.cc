@@ -130,6 +130,22 @@ bool QuotaServerTestBase::Cancel(const std::string& call_id) {
   return response.cancelled();
 }
 
+v1::WatchStatusResponse QuotaServerTestBase::Status(const std::string& token,
+                                                    const std::function<bool(const v1::WatchStatusResponse&)>& enough) {
+  grpc::ClientContext context;
+  Prepare(context, token);
+  const auto reader = stub_->WatchStatus(&context, {});
+  v1::WatchStatusResponse status;
+  do {
+    if (!reader->Read(&status)) {
+      ADD_FAILURE() << "no such status came: " << reader->Finish().error_message();
+      break;
+    }
+  } while (enough && !enough(status));
+  context.TryCancel();
+  return status;
+}
+
 std::string QuotaServerTestBase::Metrics() const {
   const auto reply = test::HttpCall("GET", "http://" + server_->metrics().ToString() + "/metrics");
   EXPECT_TRUE(reply.ok() && reply->status == 200);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -68,6 +69,9 @@ class QuotaServerTestBase : public testing::Test {
     Prepare(context, token);
     return (stub_.get()->*method)(&context, request, response);
   }
+  // The first status that WatchStatus tells, or the first of which `enough` is true.
+  v1::WatchStatusResponse Status(const std::string& token = "",
+                                 const std::function<bool(const v1::WatchStatusResponse&)>& enough = nullptr);
   // The metrics page.
   std::string Metrics() const;
   std::string HttpUrl(const std::string& path) const { return "http://" + server_->http().ToString() + path; }

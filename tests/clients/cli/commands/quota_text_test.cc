@@ -71,7 +71,53 @@ TEST(StatusText, ShowsLimitsAndQueues) {
   limit->set_remaining(39807);
   limit->set_source("headers");
   EXPECT_EQ(StatusText(status),
-            "openai\n  openai/o4-mini  3 queued, 2 in flight, next in 3.6s\n    TPM 200000: 39807 left (headers)\n");
+            "openai\n  openai/o4-mini  3 queued, 2 in flight, next in 3.6s\n    TPM 200000: 39807 left (learnt from "
+            "headers)\n");
+}
+
+quota::v1::WatchStatusResponse WithWaiters() {
+  quota::v1::WatchStatusResponse status;
+  auto* group = status.add_upstreams()->add_groups();
+  status.mutable_upstreams(0)->set_name("openai");
+  group->set_name("openai/o4-mini");
+  group->set_queued(14);
+  group->set_visible(3);
+  auto* first = group->add_waiters();
+  first->set_tenant("web-team");
+  first->set_session("s-1");
+  first->set_position(1);
+  first->set_seconds(3.6);
+  first->set_least_seconds(2.5);
+  first->set_most_seconds(75);
+  first->set_requested(51963);
+  first->set_waited_seconds(0.25);
+  first->set_reason(quota::v1::WAIT_REASON_RATE_LIMIT);
+  auto* second = group->add_waiters();
+  second->set_tenant("web-team");
+  second->set_session("a-longer-name\x1b[2J");
+  second->set_position(12);
+  second->set_seconds(20);
+  second->set_requested(7);
+  second->set_reason(quota::v1::WAIT_REASON_LEARNING);
+  return status;
+}
+
+TEST(StatusText, ShowsWhoWaitsWithPositionsAndForecasts) {
+  EXPECT_EQ(StatusText(WithWaiters()),
+            "openai\n"
+            "  openai/o4-mini  14 queued, 0 in flight\n"
+            "    #   tenant    session        runs in  4 of 5 within  tokens  waited  reason\n"
+            "    1   web-team  s-1            3.6s     2.5s to 1m15s  51963   250ms   rate_limit\n"
+            "    12  web-team  a-longer-name  20s      -              7       0ms     learning\n"
+            "    and 1 more\n");
+}
+
+TEST(StatusJson, HasWhoWaits) {
+  const auto& group = StatusJson(WithWaiters()).at("upstreams").at(0).at("groups").at(0);
+  EXPECT_EQ(group.at("visible"), 3);
+  EXPECT_EQ(boost::json::serialize(group.at("waiters").at(0)),
+            R"({"tenant":"web-team","session":"s-1","position":1,"seconds":3.6E0,"least_seconds":2.5E0,)"
+            R"("most_seconds":7.5E1,"requested":51963,"waited_seconds":2.5E-1,"reason":"rate_limit"})");
 }
 
 quota::v1::WatchStatusResponse WithBudget() {
@@ -98,7 +144,7 @@ TEST(StatusText, ShowsBudgetsAndMarksThoseThatWarn) {
 TEST(StatusJson, HasBudgets) {
   EXPECT_EQ(boost::json::serialize(StatusJson(WithBudget()).at("budgets")),
             R"([{"tenant":"web-team","tokens_per_day":50000000,"spent":41000000,"reserved":120000,"warned":true,)"
-            R"("reset_seconds":3.725E3,"reset_at":"2023-11-15T00:00:00Z","waiting":2}])");
+            R"("reset_seconds":3.725E3,"reset_at":"2023-11-15T00:00:00Z","waiting":2,"waiters":[]}])");
 }
 
 TEST(StatusText, SaysWhatIsWrongWithAnUpstream) {

@@ -5,7 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace holdfast::agent {
+namespace holdfast {
 
 // What the operator can do about this errno.
 const char* RemedyFor(int error);
@@ -20,4 +20,4 @@ absl::Status MakeParentDirectories(const std::string& path);
 // Makes an empty file (0600, durable) if there is none; an existing one keeps its mode. Errors name the path.
 absl::Status MakeDatabaseFile(const std::string& path);
 
-}  // namespace holdfast::agent
+}  // namespace holdfast

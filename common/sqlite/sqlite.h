@@ -15,7 +15,7 @@ struct sqlite3_stmt;
 
 // A thin layer over SQLite's C interface (https://sqlite.org/c3ref/intro.html): ownership, and extended result codes as
 // statuses with the codes that store.h promises.
-namespace holdfast::agent::sqlite {
+namespace holdfast::sqlite {
 
 class Statement;
 
@@ -99,4 +99,4 @@ class ResetAtExit {
   Statement& statement_;
 };
 
-}  // namespace holdfast::agent::sqlite
+}  // namespace holdfast::sqlite

@@ -1,4 +1,4 @@
-#include "agent_service/store/store_files.h"
+#include "common/sqlite/database_files.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <system_error>
 
-namespace holdfast::agent {
+namespace holdfast {
 namespace {
 
 namespace fs = std::filesystem;
@@ -83,4 +83,4 @@ absl::Status MakeDatabaseFile(const std::string& path) {
   return SyncDirectory(fs::path(path).parent_path());
 }
 
-}  // namespace holdfast::agent
+}  // namespace holdfast

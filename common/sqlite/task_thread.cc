@@ -1,8 +1,8 @@
-#include "agent_service/store/task_thread.h"
+#include "common/sqlite/task_thread.h"
 
 #include <utility>
 
-namespace holdfast::agent {
+namespace holdfast {
 
 TaskThread::TaskThread() : thread_([this] { Run(); }) {}
 
@@ -37,4 +37,4 @@ void TaskThread::Run() {
   }
 }
 
-}  // namespace holdfast::agent
+}  // namespace holdfast

@@ -1,4 +1,4 @@
-#include "agent_service/store/lock_file.h"
+#include "common/sqlite/lock_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,9 +11,9 @@
 #include <system_error>
 #include <utility>
 
-#include "agent_service/store/store_files.h"
+#include "common/sqlite/database_files.h"
 
-namespace holdfast::agent {
+namespace holdfast {
 namespace {
 
 absl::Status Unusable(const std::string& path, int error) {
@@ -32,7 +32,7 @@ pid_t ReadHolder(int fd) {
 
 }  // namespace
 
-absl::StatusOr<LockFile> LockFile::Acquire(const std::string& path) {
+absl::StatusOr<LockFile> LockFile::Acquire(const std::string& path, std::string_view program) {
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return Unusable(path, errno);
   LockFile file(fd);
@@ -40,7 +40,7 @@ absl::StatusOr<LockFile> LockFile::Acquire(const std::string& path) {
     if (errno != EWOULDBLOCK) return Unusable(path, errno);
     const pid_t holder = ReadHolder(fd);
     return absl::FailedPreconditionError(
-        fmt::format("another agent_service{} uses this store (it holds the lock {}): stop it, or choose another store",
+        fmt::format("another {}{} uses this store (it holds the lock {}): stop it, or choose another store", program,
                     holder > 0 ? fmt::format(", process {},", holder) : "", path));
   }
   const std::string pid = fmt::format("{}\n", getpid());
@@ -56,4 +56,4 @@ LockFile::~LockFile() {
   if (fd_ >= 0) close(fd_);
 }
 
-}  // namespace holdfast::agent
+}  // namespace holdfast

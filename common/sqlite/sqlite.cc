@@ -1,11 +1,11 @@
-#include "agent_service/store/sqlite.h"
+#include "common/sqlite/sqlite.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <cerrno>
 
-namespace holdfast::agent::sqlite {
+namespace holdfast::sqlite {
 namespace {
 
 std::string PathOf(sqlite3* handle) {
@@ -181,4 +181,4 @@ size_t Statement::ByteCount(int column) const {
   return static_cast<size_t>(sqlite3_column_bytes(handle_.get(), column));
 }
 
-}  // namespace holdfast::agent::sqlite
+}  // namespace holdfast::sqlite

@@ -1,12 +1,12 @@
-#include "agent_service/store/sqlite.h"
+#include "common/sqlite/sqlite.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "agent_service/store/store_files.h"
-#include "tests/agent_service/store/temporary_directory.h"
+#include "common/sqlite/database_files.h"
+#include "tests/support/temporary_folder.h"
 
-namespace holdfast::agent::sqlite {
+namespace holdfast::sqlite {
 namespace {
 
 using ::testing::HasSubstr;
@@ -19,8 +19,8 @@ class Sqlite : public ::testing::Test {
   }
   static bool Never() { return false; }
 
-  TemporaryDirectory directory_;
-  const std::string path_ = (directory_.path() / "a.db").string();
+  test::TemporaryFolder folder_;
+  const std::string path_ = folder_.path("a.db");
 };
 
 TEST_F(Sqlite, TriesAgainForALockAsLongAsItIsTold) {
@@ -88,4 +88,4 @@ TEST_F(Sqlite, CallsAFullDiskExhausted) {
 }
 
 }  // namespace
-}  // namespace holdfast::agent::sqlite
+}  // namespace holdfast::sqlite

@@ -7,7 +7,7 @@
 
 #include "absl/functional/any_invocable.h"
 
-namespace holdfast::agent {
+namespace holdfast {
 
 // A thread that runs tasks one after another, in order.
 class TaskThread {
@@ -33,4 +33,4 @@ class TaskThread {
   std::thread thread_;
 };
 
-}  // namespace holdfast::agent
+}  // namespace holdfast
