@@ -33,14 +33,18 @@ void ForeignUse::Amend(Serial serial, const Missing& missing) {
 void ForeignUse::Learn() {
   seen_ = static_cast<size_t>(std::count_if(readings_.begin(), readings_.end(),
                                             [](const Reading& reading) { return reading.missing.for_sure > 0; }));
+  sure_rate_ = 0;
   if (seen_ == 0) return;
   double amount = 0;
+  double sure = 0;
   double seconds = 0;
   for (const Reading& reading : readings_) {
     amount += reading.missing.likely;
+    sure += reading.missing.for_sure;
     seconds += std::max(reading.seconds, kLeastSeconds);
   }
   rate_ = std::max(0.0, amount / seconds);
+  sure_rate_ = sure / seconds;
   std::vector<double> strays;
   strays.reserve(readings_.size());
   for (const Reading& reading : readings_) {

@@ -28,8 +28,8 @@ class ForeignUse {
   // Room to leave when nothing was read for `unread`, so that about one send of two hundred meets less than there was
   // thought to be. 0 until any use by others was seen, and again when none was for a while.
   double Margin(Duration unread) const;
-  // Units a second.
-  double rate() const { return seen_ > 0 ? rate_ : 0; }
+  // Units a second that are taken for sure.
+  double rate() const { return sure_rate_; }
 
  private:
   struct Reading {
@@ -42,7 +42,8 @@ class ForeignUse {
   std::deque<Reading> readings_;  // the latest last
   Serial next_ = 0;
   size_t seen_ = 0;  // readings that prove any use by others
-  double rate_ = 0;
+  double sure_rate_ = 0;
+  double rate_ = 0;   // likely, a second
   double stray_ = 0;  // per square root of a second
 };
 

@@ -178,7 +178,9 @@ void Mirror::LowerTo(BootTime now, double level) {
 }
 
 void Mirror::LearnForeign(Sent& sent, double left) {
-  if (!sent.unread) return;
+  // Room that is left in a window that ends or slides is lost with it, and its edges are where the gate's clock has
+  // them.
+  if (!sent.unread || kind_ != WindowKind::kContinuous) return;
   // Counts in headers are cut to whole units, twice.
   constexpr double kNoise = 2;
   const double sent_meanwhile = std::max(0.0, charged_ - sent.charged_by_then);

@@ -53,7 +53,7 @@ TEST_P(CallWait, SendsTheBodyToTheAccountsUrlWithItsKey) {
                                                         : "https://acme.test/v1/responses");
   EXPECT_THAT(request.headers,
               UnorderedElementsAre(Pair("content-type", "application/json"), Pair("accept", "text/event-stream"),
-                                   Pair("authorization", "Bearer key-of-acme")));
+                                   Pair("authorization", "Bearer key-of-acme"), Pair("x-holdfast-hop", "1")));
   EXPECT_THAT(request.body, HasSubstr("Say hello."));
 }
 
