@@ -117,7 +117,7 @@ TEST_F(HostFailure, AContextOverTheCeilingNeverFitsAndIsNotSent) {
 
 TEST_F(HostFailure, AToolOutputThatGrowsTheContextOverTheCeilingIsCut) {
   quota::v1::GetModelResponse model;
-  model.set_largest_admissible_tokens(1000);
+  model.set_largest_admissible_tokens(2000);
   quota_.SetModel(grpc::Status::OK, model);
   const std::string id = CreateSession();
   Submit(id);
