@@ -179,7 +179,7 @@ absl::StatusOr<SalvageReport> Salvage(const std::string& given) {
   const absl::StatusOr<std::string> resolved = ResolveDatabasePath(given);
   if (!resolved.ok()) return resolved.status();
   const std::string& path = *resolved;
-  const absl::StatusOr<LockFile> lock = LockFile::Acquire(path + ".lock");
+  const absl::StatusOr<LockFile> lock = LockFile::Acquire(path + ".lock", "agent_service");
   if (!lock.ok()) return lock.status();
 
   SalvageReport report;

@@ -1,5 +1,7 @@
 #include "agent_service/store/schema.h"
 
+#include <fmt/format.h>
+
 #include <array>
 
 #include "agent_service/store/row_check.h"

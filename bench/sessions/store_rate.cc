@@ -52,7 +52,7 @@ void Append(Writers& writers, int writer, int64_t sequence) {
 }
 
 double StoreRate(const std::string& path, int count) {
-  agent::TaskThread loop;
+  TaskThread loop;
   auto store = agent::SqliteStore::Open(path, [&loop](absl::AnyInvocable<void()> task) { loop.Post(std::move(task)); });
   if (!store.ok()) return 0;
   const auto begin = Clock::now();

@@ -14,6 +14,8 @@ constexpr double kRaiseGain = 0.5;
 // Of the limit: what is kept for a request beyond its charge, and what one may take in all where its charge is less.
 constexpr double kMostReserve = 0.05;
 constexpr double kMostRoom = 0.97;
+// Of the limit, to leave for others on the same key.
+constexpr double kMostMargin = 0.25;
 constexpr int64_t kMostProbed = 1'000'000'000'000;
 
 }  // namespace
@@ -57,7 +59,8 @@ double Mirror::Room(double charge, double most) const {
 double Mirror::Margin(BootTime when) const {
   if (!last_reading_) return 0;
   // In a whole window everything comes back.
-  return foreign_.Margin(std::min<Duration>(when - *last_reading_, gauge_->per()));
+  const double margin = foreign_.Margin(std::min<Duration>(when - *last_reading_, gauge_->per()));
+  return std::min(margin, kMostMargin * gauge_->limit());
 }
 
 BootTime Mirror::WhenFits(BootTime now, double charge, double most) const {
@@ -186,6 +189,8 @@ void Mirror::LearnForeign(Sent& sent, double left) {
   const double sent_meanwhile = std::max(0.0, charged_ - sent.charged_by_then);
   const double likely = std::clamp(sent.expected - left, -gauge_->limit(), gauge_->limit());
   const double for_sure = likely - sent_meanwhile;
+  // Whoever takes that much at once, or has had the limit changed, is no stream of bursts that a margin could cover.
+  if (for_sure > kMostMargin * gauge_->limit()) return;
   const ForeignUse::Missing missing{for_sure > kNoise ? for_sure : 0, likely};
   if (sent.seen) {
     foreign_.Amend(*sent.seen, missing);
