@@ -8,6 +8,8 @@ namespace holdfast::quota {
 namespace {
 
 constexpr size_t kRemembered = 200;
+// Readings that show use by others. Fewer may be one event: a limit that was changed, a job that ran once.
+constexpr size_t kProof = 3;
 // Of the readings, so that the largest of the remembered ones is left out.
 constexpr double kQuantile = 0.995;
 // Bursts are not spread thin over short times.
@@ -34,7 +36,7 @@ void ForeignUse::Learn() {
   seen_ = static_cast<size_t>(std::count_if(readings_.begin(), readings_.end(),
                                             [](const Reading& reading) { return reading.missing.for_sure > 0; }));
   sure_rate_ = 0;
-  if (seen_ == 0) return;
+  if (seen_ < kProof) return;
   double amount = 0;
   double sure = 0;
   double seconds = 0;
@@ -57,7 +59,7 @@ void ForeignUse::Learn() {
 }
 
 double ForeignUse::Margin(Duration unread) const {
-  if (seen_ == 0) return 0;
+  if (seen_ < kProof) return 0;
   const double seconds = std::max(0.0, ToSeconds(unread));
   return rate_ * seconds + stray_ * Spread(seconds);
 }

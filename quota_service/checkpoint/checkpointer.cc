@@ -53,8 +53,8 @@ void Checkpointer::OnSaved(const absl::Status& status) {
     trouble_ = std::move(trouble);
   }
   if (!finished_) return;
-  // What has changed while this one was written, once more.
-  if (status.ok()) Save();
+  // What has changed while this one was written, once more; levels change for ever.
+  if (status.ok() && !std::exchange(last_, true)) Save();
   if (!saving_) std::exchange(finished_, nullptr)();
 }
 
@@ -62,6 +62,7 @@ void Checkpointer::Finish(std::function<void()> done) {
   timer_->Disarm();
   if (store_ == nullptr) return done();
   finished_ = std::move(done);
+  last_ = !saving_;
   Save();
   if (!saving_) std::exchange(finished_, nullptr)();
 }

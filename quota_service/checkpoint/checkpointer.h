@@ -40,6 +40,7 @@ class Checkpointer {
   std::unique_ptr<Loop::Timer> timer_;
   std::optional<CheckpointState> saving_;  // under way
   std::optional<CheckpointState> saved_;
+  bool last_ = false;  // after this one none is begun
   std::function<void()> finished_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -113,7 +113,8 @@ TEST(StatusText, ShowsWhoWaitsWithPositionsAndForecasts) {
 }
 
 TEST(StatusJson, HasWhoWaits) {
-  const auto& group = StatusJson(WithWaiters()).at("upstreams").at(0).at("groups").at(0);
+  const boost::json::object status = StatusJson(WithWaiters());
+  const boost::json::value& group = status.at("upstreams").at(0).at("groups").at(0);
   EXPECT_EQ(group.at("visible"), 3);
   EXPECT_EQ(boost::json::serialize(group.at("waiters").at(0)),
             R"({"tenant":"web-team","session":"s-1","position":1,"seconds":3.6E0,"least_seconds":2.5E0,)"
