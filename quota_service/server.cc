@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "common/base/duration_text.h"
 #include "common/http/http_server.h"
@@ -30,6 +31,7 @@ namespace {
 
 // Each needs a descriptor; a waiting stream has one and no other.
 constexpr size_t kMostHttpConnections = 16'384;
+constexpr Duration kFlush = std::chrono::milliseconds(100);
 constexpr Duration kGroupMetricsInterval = std::chrono::seconds(1);
 
 BudgetOptions BudgetOptionsOf(const QuotaConfig& config) {
@@ -126,6 +128,7 @@ struct QuotaServer::Impl {
   bool rpc_drained = false;
   bool finishing = false;
   bool http_drained = false;
+  bool flushed = false;  // the answers that were under way have had time to go out
   bool stopped = false;
   std::unique_ptr<StopSignals> signals;
   std::unique_ptr<MetricsEndpoint> exposer;
@@ -203,6 +206,7 @@ struct QuotaServer::Impl {
     stopping = true;
     rpc->SetServing(false);
     service.BeginShutdown();
+    flushed = door.idle();
     door.BeginShutdown();
     drain_end->ArmAt(loop.Now() + drain, [this] { StopIfDrained(true); });
     door.set_on_idle([this] { loop.Post([this] { StopIfDrained(false); }); });
@@ -219,6 +223,11 @@ struct QuotaServer::Impl {
   void StopIfDrained(bool late) {
     http_drained = http_drained || late || door.idle();
     if (!rpc_drained || !http_drained || finishing) return;
+    if (!late && !std::exchange(flushed, true)) {
+      // The last answers are on their way out.
+      drain_end->ArmAt(loop.Now() + kFlush, [this] { StopIfDrained(true); });
+      return;
+    }
     finishing = true;
     checkpointer.Finish([this] {
       stopped = true;
