@@ -127,15 +127,16 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
     store = SqliteStore::Open(config.store_path, on_loop);
   if (!store.ok()) return store.status();
   self.store = *std::move(store);
-  self.host = std::make_unique<SessionHost>(SessionServices{.loop = self.loop,
-                                                            .store = *self.store,
-                                                            .quota = *self.quota,
-                                                            .observer = self,
-                                                            .default_max_wait = config.default_max_wait,
-                                                            .default_attended_max_wait = config.default_attended_max_wait,
-                                                            .snapshot_every_turns = config.snapshot_every_turns,
-                                                            .compact_after_turn = config.compact_after_turn,
-                                                            .compaction_target = config.compaction_target});
+  self.host =
+      std::make_unique<SessionHost>(SessionServices{.loop = self.loop,
+                                                    .store = *self.store,
+                                                    .quota = *self.quota,
+                                                    .observer = self,
+                                                    .default_max_wait = config.default_max_wait,
+                                                    .default_attended_max_wait = config.default_attended_max_wait,
+                                                    .snapshot_every_turns = config.snapshot_every_turns,
+                                                    .compact_after_turn = config.compact_after_turn,
+                                                    .compaction_target = config.compaction_target});
   self.identity = std::make_unique<Identity>(self.loop, *self.quota);
   self.service =
       std::make_unique<AgentServiceImpl>(self.loop, *self.host, *self.store, *self.identity, config.default_model);

@@ -33,8 +33,8 @@ struct Verdict {
   bool cut = false;                        // kDone, but the answer reached an output cap
 };
 
-// Listens to the answer to one attempt, an event stream as a rule, and classes each event. Implementations also pass the output on to their
-// caller. An event that cannot be understood at all (not JSON) is kFailed with kTransport.
+// Listens to the answer to one attempt, an event stream as a rule, and classes each event. Implementations also pass
+// the output on to their caller. An event that cannot be understood at all (not JSON) is kFailed with kTransport.
 class Tap {
  public:
   virtual ~Tap() = default;

@@ -12,7 +12,8 @@ class QueueTest : public QuotaServerTestBase {
  protected:
   // A limit that is full for an hour and more.
   QueueTest() {
-    config_.upstreams[0].limits = {{{"m"}, {{Dimension::kTokens, WindowKind::kSliding, 1000, hours(24)}}, std::nullopt}};
+    config_.upstreams[0].limits = {
+        {{"m"}, {{Dimension::kTokens, WindowKind::kSliding, 1000, hours(24)}}, std::nullopt}};
     config_.tenants = {{"a", "token-a"}, {"b", "token-b"}};
     config_.services = {{"agent", "token-agent"}};
   }
