@@ -88,6 +88,8 @@ Call::Call(CallServices services, Envelope envelope, Exchange* exchange)
 }
 
 Call::~Call() {
+  // One that has finished has left, and may outlive the gates in a task of the loop.
+  if (finished()) return;
   LeaveLedger();
   gate_.Leave(gate_id_);
 }
