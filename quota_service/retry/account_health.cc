@@ -55,7 +55,7 @@ void AccountHealth::OnAccepted(const std::string& model, CallId call) {
 void AccountHealth::OnFailed(BootTime now, const std::string& model, const UpstreamFailure& failure, CallId call) {
   const bool refused = failure.cls == FailureClass::kAuthentication || failure.cls == FailureClass::kQuotaExhausted;
   if (refused && failure.scope == FailureScope::kAccount) {
-    if (!account_) account_.emplace();
+    if (!account_) account_ = Entry{};
     Refused(now, *account_, failure, call);
   } else if (refused && failure.scope == FailureScope::kModel) {
     if (ModelEntry(model) == nullptr && models_.size() < kMostModels) models_[model].outage.model = model;
