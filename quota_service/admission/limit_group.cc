@@ -226,21 +226,36 @@ void LimitGroup::Probe(BootTime now, Decision& decision) {
 void LimitGroup::Backfill(BootTime now, Decision& decision) {
   const Need* head = HeadNeed();
   if (head == nullptr || queue_.size() == 0 || Closed(now)) return;
-  // What is taken now must not be missing when the head's moment comes: only what ends with its window is not.
+  const auto keeps_head = [&](const Limit& limit) {
+    return limit.mirror.WhenFits(now, AmountOf(limit.dimension, head->charge), AmountOf(limit.dimension, head->most)) >
+           now;
+  };
   for (const Limit& limit : limits_) {
-    const Mirror& mirror = limit.mirror;
-    const bool ends = mirror.kind() == WindowKind::kFixed;
-    const double charge = AmountOf(limit.dimension, head->charge);
-    if (!ends && mirror.WhenFits(now, 2 * charge, 2 * charge) > now) return;
+    if (keeps_head(limit) && limit.mirror.kind() != WindowKind::kFixed) return;
   }
+  // What is taken now must not be missing when the head's moment comes. Of the windows that keep it waiting nothing is:
+  // they are whole again by then. The other limits must have room for both.
+  const Need first = *head;
+  const auto leaves_head_its_room = [&](const Need& need) {
+    return std::all_of(limits_.begin(), limits_.end(), [&](const Limit& limit) {
+      const double charge = AmountOf(limit.dimension, first.charge);
+      if (limit.mirror.WhenFits(now, charge, AmountOf(limit.dimension, first.most)) > now) return true;
+      return limit.mirror.WhenFits(now, charge + AmountOf(limit.dimension, need.charge),
+                                   AmountOf(limit.dimension, first.most) + AmountOf(limit.dimension, need.most)) <= now;
+    });
+  };
   constexpr int kMostTried = 64;
   FairOrder order = queue_.order();
-  for (int tried = 0; tried < kMostTried && order.size() > 0; ++tried) {
+  const auto place_left_for_head = [&] {
+    return !concurrent_ || static_cast<int64_t>(in_flight_.size()) + 1 < *concurrent_;
+  };
+  for (int tried = 0; tried < kMostTried && order.size() > 0 && place_left_for_head(); ++tried) {
     const SessionId session = order.Head();
     const FairQueue::Waiter waiter = order.First(session);
     order.Serve(session);
     // Of a session that has one before it in the queue, only the first may go.
-    if (queue_.order().First(session).id == waiter.id && FitsNow(now, waiter.need)) {
+    if (queue_.order().First(session).id == waiter.id && FitsNow(now, waiter.need) &&
+        leaves_head_its_room(waiter.need)) {
       GrantFromQueue(now, session, decision);
     }
   }

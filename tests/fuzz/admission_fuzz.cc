@@ -57,6 +57,7 @@ class World {
     for (int i = in_.Byte() % 4; i > 0; --i) {
       const uint8_t what = in_.Byte();
       const auto kind = static_cast<WindowKind>(what / 2 % 3);
+      ends_ = ends_ || kind == WindowKind::kFixed;
       options.limits.push_back({.dimension = what % 2 == 0 ? Dimension::kTokens : Dimension::kRequests,
                                 .kind = kind,
                                 .count = 1 + Count(),
@@ -134,7 +135,9 @@ class World {
       Check(waiting_.erase(id) == 1 && !group_.Contains(id), "only who waits is rejected, and then gone");
     }
     for (const RequestId id : decision.granted) {
-      Check(!waiting_.empty() && waiting_.begin()->first == id, "nobody passes the head");
+      Check(waiting_.contains(id), "only who waits is granted");
+      // What is left of a window that ends goes to whoever still fits.
+      Check(waiting_.begin()->first == id || ends_, "nobody passes the head");
       under_way_[id] = waiting_.at(id);
       waiting_.erase(id);
     }
@@ -182,6 +185,7 @@ class World {
   }
 
   fuzz::Input in_;
+  bool ends_ = false;  // one of the limits is a window that ends
   LimitGroup group_;
   BootTime now_{std::chrono::hours(1)};
   RequestId last_ = 0;

@@ -136,6 +136,19 @@ TEST(FixedWindows, BackfillNeverTakesARequestThatTheHeadWillNeed) {
   EXPECT_THAT(group.Admit(At({})).granted, IsEmpty());
 }
 
+TEST(FixedWindows, BackfillTakesNothingOfALongerWindowThatTheHeadWillNeed) {
+  LimitGroup group =
+      LearntGroup({TokensPerMinute(1000, WindowKind::kFixed),
+                   {.dimension = Dimension::kTokens, .kind = WindowKind::kFixed, .count = 1350, .per = kDay}});
+  ASSERT_THAT(Ask(group, 1, 700).granted, ElementsAre(1));
+  ASSERT_THAT(Ask(group, 2, 600).granted, IsEmpty());
+  group.Enqueue(At({}), 3, 100, {"t", "c"});
+  EXPECT_THAT(group.Admit(At({})).granted, IsEmpty()) << "650 are left of the day, and 600 are the head's";
+  group.Enqueue(At({}), 4, 40, {"t", "d"});
+  EXPECT_THAT(group.Admit(At({})).granted, ElementsAre(4));
+  EXPECT_THAT(group.Admit(At(kMinute)).granted, ElementsAre(2));
+}
+
 TEST(FixedWindows, NothingIsSentInTheLastMoments) {
   LimitGroup group = LearntGroup({TokensPerMinute(1000, WindowKind::kFixed)});
   Ask(group, 1, 100);
