@@ -33,6 +33,7 @@ asio::awaitable<bool> WriteEvents(HttpStream& stream, const Simulator& simulator
   int deltas = 0;
   for (std::size_t i = 0; i < reply.events.size(); ++i) {
     if (i == 1) co_await stream.Pause(reply.first_event_delay_ms);
+    if (reply.events[i].last && i > 0 && !reply.events[i - 1].last) co_await stream.Pause(reply.last_event_delay_ms);
     if (reply.events[i].delta) {
       co_await stream.Pause(reply.event_delay_ms);
       while (deltas > 0 && simulator.options().hold_streams && !stream.gone()) co_await stream.Pause(kHoldMs);

@@ -54,7 +54,11 @@ class Reader {
       return;
     }
     Count(TextAt(item, "arguments"));
-    if (type.ends_with("_output")) Count(ContentText(item.if_contains("output")));
+    if (type.ends_with("_output")) {
+      Count(ContentText(item.if_contains("output")));
+      // The answer that asked for it is where `previous_response_id` points.
+      request_.step = std::max(request_.step, 1);
+    }
     Side(type == "reasoning" || type.ends_with("_call"));
   }
 

@@ -26,7 +26,7 @@ struct GenerationRequest {
   std::int64_t charge = 0;                        // max(max_output_tokens, floor(chars/4) + 2)
   std::int64_t input_items = 0;                   // a plain string counts as one
   std::string last_user;                          // the text of the last user message; parts are concatenated
-  int step = 0;                                   // answers of the assistant after the last user message
+  int step = 0;                                   // answers of the assistant after the last user message; see README.md
   std::string body_sha256;                        // lower-case hexadecimal
   boost::json::object echo;                       // responses: instructions, tools, …, which the answer repeats
 };

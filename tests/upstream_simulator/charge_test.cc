@@ -87,6 +87,14 @@ TEST(Step, IsTheSameInBothDialects) {
   EXPECT_EQ(request.step, 2);
 }
 
+TEST(Step, OfOutputsWhoseAnswerIsOnlyNamedIsOne) {
+  const GenerationRequest request = Read(Dialect::kResponses, R"({
+      "model": "m", "previous_response_id": "resp_1", "input": [
+      {"type": "function_call_output", "call_id": "1", "output": ""},
+      {"type": "function_call_output", "call_id": "2", "output": ""}]})");
+  EXPECT_EQ(request.step, 1);
+}
+
 TEST(GenerationRequest, NamesTheBadField) {
   EXPECT_EQ(Refused(Dialect::kChat, "{"),
             "We could not parse the JSON body of your request: a JSON object is expected.");

@@ -194,10 +194,11 @@ TEST_F(HttpTest, RefusesWithHeadersAndAcceptsOnceItFits) {
 
 TEST_F(HttpTest, PausesWhereTheScriptSays) {
   Control(http::verb::put, "/script",
-          R"({"default":{"text":"abcd","delay_ms":30,"first_event_delay_ms":40,"event_delay_ms":10,"chunks":4}})");
+          R"({"default":{"text":"abcd","delay_ms":30,"first_event_delay_ms":40,"event_delay_ms":10,"chunks":4,
+              "last_event_delay_ms":50}})");
   const auto begin = std::chrono::steady_clock::now();
   Call(http::verb::post, kResponsesPath, kResponsesRequest);
-  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(110));
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(160));
 }
 
 TEST_F(HttpTest, SendsHeadersAndTheFirstEventBeforeThePause) {

@@ -215,6 +215,7 @@ Reply AnswerReply(const AnswerContext& context) {
     reply.events = responses ? ResponsesStream(context) : ChatStream(context);
     reply.first_event_delay_ms = context.answer.first_event_delay_ms;
     reply.event_delay_ms = context.answer.event_delay_ms;
+    reply.last_event_delay_ms = context.answer.last_event_delay_ms;
   } else {
     reply.body = responses ? ResponsesBody(context) : ChatBody(context);
   }

@@ -33,6 +33,7 @@ struct Reply {
   std::optional<std::size_t> body_cut;  // so many bytes of `body` are sent, though all are promised
   std::int64_t first_event_delay_ms = 0;
   std::int64_t event_delay_ms = 0;
+  std::int64_t last_event_delay_ms = 0;
   std::string raw;  // at the end, as it is: neither header nor chunk
   Ending ending = Ending::kWhole;
 };

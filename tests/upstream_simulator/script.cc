@@ -74,10 +74,10 @@ void ReadUsage(FieldReader& parent, UsageSetting& usage) {
   parent.Take(reader.Finish());
 }
 
-void ReadSetUsed(FieldReader& parent, UsedSetting& used) {
-  const json::value* value = parent.Find("set_used");
+void ReadUsed(FieldReader& parent, std::string_view key, UsedSetting& used) {
+  const json::value* value = parent.Find(key);
   if (value == nullptr) return;
-  FieldReader reader(*value, parent.Place("set_used"));
+  FieldReader reader(*value, parent.Place(key));
   reader.Integer("tokens", 0, kMaxUnits, used.tokens);
   reader.Integer("requests", 0, kMaxUnits, used.requests);
   parent.Take(reader.Finish());
@@ -94,10 +94,11 @@ Answer ReadAnswer(FieldReader& parent, const json::value& value, std::string whe
   std::size_t finish = 0;
   reader.Choice("finish", {"stop", "length"}, finish);
   answer.cut_by_length = finish == 1;
-  ReadSetUsed(reader, answer.set_used);
+  ReadUsed(reader, "set_used", answer.set_used);
   reader.Integer("delay_ms", 0, kMaxDelayMs, answer.delay_ms);
   reader.Integer("first_event_delay_ms", 0, kMaxDelayMs, answer.first_event_delay_ms);
   reader.Integer("event_delay_ms", 0, kMaxDelayMs, answer.event_delay_ms);
+  reader.Integer("last_event_delay_ms", 0, kMaxDelayMs, answer.last_event_delay_ms);
   reader.Integer("chunks", 1, kMaxChunks, answer.chunks);
   answer.fault = ReadFault(reader);
   parent.Take(reader.Finish());
@@ -124,6 +125,7 @@ absl::StatusOr<Script> ReadScript(const json::value& document) {
     reader.Take(read.status());
     if (read.ok()) script.limits = *std::move(read);
   }
+  ReadUsed(reader, "used_at_next_request", script.used_at_next_request);
   if (const json::value* answers = reader.Find("answers")) {
     if (!answers->is_array()) {
       reader.Fail("answers", "expected an array");

@@ -40,12 +40,14 @@ struct Answer {
   std::int64_t delay_ms = 0;              // before the status line
   std::int64_t first_event_delay_ms = 0;  // after the first event
   std::int64_t event_delay_ms = 0;        // before each delta
+  std::int64_t last_event_delay_ms = 0;   // before the last events, once
   std::int64_t chunks = 4;                // deltas of the text
   std::optional<Fault> fault;
 };
 
 struct Script {
   LimitsSetting limits;
+  UsedSetting used_at_next_request;
   std::vector<Answer> answers;
   Answer otherwise;  // "default"
 };

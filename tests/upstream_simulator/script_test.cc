@@ -11,17 +11,19 @@ std::string Refused(std::string_view script) { return std::string(ParseScript(sc
 TEST(Script, ReadsEveryKey) {
   const absl::StatusOr<Script> script = ParseScript(R"({
     "limits": {"tokens": {"limit": 200000, "per": 60, "kind": "sliding", "used": 7}, "requests": null},
+    "used_at_next_request": {"requests": 3},
     "answers": [{"when": {"last_user_contains": "x", "step": 1, "path": "chat", "model": "m"},
       "text": "t", "reasoning": "r", "tool_calls": [{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": "{broken"}],
       "usage": {"input_tokens": 1, "cached_tokens": 2, "output_tokens": 3, "reasoning_tokens": 4},
       "finish": "length", "set_used": {"tokens": 160193, "requests": 2}, "delay_ms": 1, "first_event_delay_ms": 2,
-      "event_delay_ms": 3, "chunks": 5, "fault": "cut", "after_events": 2, "seconds": 0.5}],
+      "event_delay_ms": 3, "last_event_delay_ms": 4, "chunks": 5, "fault": "cut", "after_events": 2, "seconds": 0.5}],
     "default": {"text": "d"}})");
   ASSERT_TRUE(script.ok()) << script.status();
   EXPECT_EQ((*script->limits.tokens)->limit.kind, WindowKind::kSliding);
   EXPECT_EQ((*script->limits.tokens)->used, 7);
   EXPECT_TRUE(script->limits.requests.has_value());
   EXPECT_FALSE(script->limits.requests->has_value());
+  EXPECT_EQ(script->used_at_next_request.requests, 3);
   const Answer& answer = script->answers.at(0);
   EXPECT_EQ(answer.when.path, Dialect::kChat);
   EXPECT_EQ(answer.when.step, 1);
@@ -30,6 +32,7 @@ TEST(Script, ReadsEveryKey) {
   EXPECT_EQ(answer.usage.reasoning_tokens, 4);
   EXPECT_TRUE(answer.cut_by_length);
   EXPECT_EQ(answer.set_used.tokens, 160193);
+  EXPECT_EQ(answer.last_event_delay_ms, 4);
   EXPECT_EQ(answer.chunks, 5);
   EXPECT_EQ(answer.fault->kind, FaultKind::kCut);
   EXPECT_EQ(answer.fault->after_events, 2);
@@ -37,7 +40,8 @@ TEST(Script, ReadsEveryKey) {
 }
 
 TEST(Script, NamesTheUnknownKeyAndItsPlace) {
-  EXPECT_EQ(Refused(R"({"answer": []})"), "answer: unknown key; known here: answers, default, limits");
+  EXPECT_EQ(Refused(R"({"answer": []})"),
+            "answer: unknown key; known here: answers, default, limits, used_at_next_request");
   EXPECT_EQ(Refused(R"({"answers": [{}, {"when": {"steps": 1}}]})"),
             "answers[1].when.steps: unknown key; known here: last_user_contains, model, path, step");
   EXPECT_EQ(Refused(R"({"limits": {"tokens": {"limit": 1, "window": 2}}})"),

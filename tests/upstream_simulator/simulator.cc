@@ -29,7 +29,7 @@ json::value WindowJson(const std::optional<RateWindow>& window, std::int64_t now
 // What a plain answer takes altogether: it is generated at the same speed as a stream.
 std::int64_t PlainDelayMs(const Answer& answer) {
   const std::int64_t deltas = answer.text.empty() ? 0 : answer.chunks;
-  return answer.first_event_delay_ms + deltas * answer.event_delay_ms;
+  return answer.first_event_delay_ms + deltas * answer.event_delay_ms + answer.last_event_delay_ms;
 }
 
 }  // namespace
@@ -74,6 +74,7 @@ void Simulator::Judge(Ticket& ticket, Record& record, std::string_view authoriza
   }
   if (ticket.ready) return;
 
+  limits_.SetUsed(std::exchange(script_.used_at_next_request, {}), now.boot_ns);
   const std::int64_t charge = ticket.request.charge;
   if (const std::optional<RateWindow>& tokens = limits_.tokens()) {
     record.limit = tokens->limit().limit;

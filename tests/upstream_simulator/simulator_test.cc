@@ -76,6 +76,13 @@ TEST_F(SimulatorTest, HeadersShowTheLevelAfterTheChargeAndAfterSetUsed) {
   EXPECT_EQ(UsedTokens(), 160193);
 }
 
+TEST_F(SimulatorTest, ALevelCanBeSetByTheNextRequestHoweverLateItComes) {
+  Ok("PUT", "/script", R"({"limits": {"tokens": {"limit": 200000}}, "used_at_next_request": {"tokens": 160193}})");
+  Send(kRequest, After(30'000));
+  EXPECT_EQ(Record(0).at("wait_ms"), 3646);
+  EXPECT_EQ(Send(kRequest, After(33'647)).status, 200U);
+}
+
 TEST_F(SimulatorTest, HeadersCanBeSwitchedOff) {
   Ok("PUT", "/limits", R"({"tokens": {"limit": 60000}})");
   Ok("PUT", "/options", R"({"rate_limit_headers": false, "retry_headers": false})");
