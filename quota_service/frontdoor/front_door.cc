@@ -221,9 +221,14 @@ absl::StatusOr<Duration> FrontDoor::MaxWaitOf(const HttpRequest& request, bool s
 
 absl::StatusOr<Route> FrontDoor::RouteFor(Api api, const std::string& model) const {
   const Router::Model found = router_.Find(model);
+  const Route* served = nullptr;
   for (const Route& route : found.routes) {
-    if (Serves(*route.account, api)) return route;
+    if (!Serves(*route.account, api)) continue;
+    // One whose key is refused or has no money is gone around where another can.
+    if (services_.gates.Of(route.account->name).Refuses(route.model) == nullptr) return route;
+    if (served == nullptr) served = &route;
   }
+  if (served != nullptr) return *served;
   std::vector<std::string> others;
   for (const auto& [name, upstream] : router_.NamedModels()) {
     const Router::Model other = router_.Find(name);

@@ -104,6 +104,7 @@ constexpr StatusRange kStatuses[] = {
     {408, 408, kOverloaded},
     {429, 429, kRateLimited},
     {400, 499, kInvalidRequest},
+    {508, 508, kUnusable},  // a loop: the upstream leads back here
     {500, 599, kOverloaded},
 };
 

@@ -93,6 +93,20 @@ TEST_F(FrontDoorTest, ARouteThatTheUpstreamDoesNotServeNamesThoseThatDo) {
   EXPECT_EQ(Sent(), 0U);
 }
 
+TEST_F(FrontDoorTest, AnUpstreamWhoseKeyIsRefusedIsGoneAround) {
+  StopServer();
+  UpstreamConfig refused = config_.upstreams[0];
+  refused.account.name = "refused";
+  refused.account.api_key = "sk-of-nobody";
+  config_.upstreams.push_back(refused);
+  config_.models.push_back({"both", {"refused", "sim"}, "", 0});
+  StartServer();
+  const std::string ask = R"({"model":"both","input":"Hello"})";
+  EXPECT_THAT(Post("/v1/responses", ask), StartsWith("HTTP/1.1 502 "));
+  EXPECT_THAT(Post("/v1/responses", ask), AllOf(StartsWith("HTTP/1.1 502 "), HasSubstr("upstream refused")));
+  EXPECT_THAT(Post("/v1/responses", ask), StartsWith("HTTP/1.1 200 "));
+}
+
 TEST_F(FrontDoorTest, ListsTheModelsThatItKnows) {
   const auto models = test::HttpCall("GET", HttpUrl("/v1/models"));
   ASSERT_TRUE(models.ok());

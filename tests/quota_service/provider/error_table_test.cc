@@ -34,6 +34,12 @@ using enum FailureClass;
 using enum FailureScope;
 
 const ErrorRow kRows[] = {
+    {"OurOwnLoop",
+     508,
+     {},
+     R"({"error":{"message":"this request has passed a Holdfast already","type":"invalid_request_error","param":null,"code":"loop_detected"}})",
+     kUnusable,
+     "loop_detected"},
     {"OpenAiTokensPerMinute",
      429,
      {{"retry-after", "4"}},
