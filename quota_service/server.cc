@@ -83,7 +83,8 @@ struct QuotaServer::Impl {
               metrics},
         registry(calls, {.finished_bytes = config.finished_calls_bytes}),
         service(loop, budgets, ledger, registry, gates, router, authenticator),
-        door(calls, config, router, authenticator),
+        responses(loop, config.data_dir),
+        door(calls, config, router, authenticator, responses),
         checkpointer(loop, opened.store.get(), opened.trouble, [this] { return Known(); }),
         group_timer(loop.NewTimer()),
         drain_end(loop.NewTimer()),
@@ -119,6 +120,7 @@ struct QuotaServer::Impl {
   CallServices calls;
   CallRegistry registry;
   QuotaServiceImpl service;
+  ResponseMemory responses;
   FrontDoor door;
   Checkpointer checkpointer;
   std::unique_ptr<Loop::Timer> group_timer;

@@ -83,4 +83,21 @@ absl::Status MakeDatabaseFile(const std::string& path) {
   return SyncDirectory(fs::path(path).parent_path());
 }
 
+// SQLite's own files go with the database: a write-ahead log that stayed would be taken for that of the new one.
+absl::Status SetDatabaseAside(const std::string& path) {
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::error_code error;
+    const fs::path from = path + suffix;
+    const fs::path to = path + ".damaged" + suffix;
+    fs::remove(to, error);
+    if (!fs::exists(from, error)) continue;
+    fs::rename(from, to, error);
+    if (error) {
+      return absl::UnavailableError(
+          fmt::format("cannot set {} aside: {}; move it away", from.string(), error.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace holdfast

@@ -20,4 +20,8 @@ absl::Status MakeParentDirectories(const std::string& path);
 // Makes an empty file (0600, durable) if there is none; an existing one keeps its mode. Errors name the path.
 absl::Status MakeDatabaseFile(const std::string& path);
 
+// Moves a database that nobody has open to `path`.damaged, in place of an earlier one, with SQLite's own files beside
+// it. UNAVAILABLE names the file that cannot be moved.
+absl::Status SetDatabaseAside(const std::string& path);
+
 }  // namespace holdfast

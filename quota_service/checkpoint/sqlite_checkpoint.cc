@@ -2,32 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <utility>
 
 #include "common/sqlite/database_files.h"
 
 namespace holdfast::quota {
 namespace {
-
-namespace fs = std::filesystem;
-
-// SQLite's own files go with the database: a write-ahead log that stayed would be taken for that of the new one.
-absl::Status SetAside(const std::string& path) {
-  for (const char* suffix : {"", "-wal", "-shm"}) {
-    std::error_code error;
-    const fs::path from = path + suffix;
-    const fs::path to = path + ".damaged" + suffix;
-    fs::remove(to, error);
-    if (!fs::exists(from, error)) continue;
-    fs::rename(from, to, error);
-    if (error) {
-      return absl::UnavailableError(
-          fmt::format("cannot set {} aside: {}; move it away", from.string(), error.message()));
-    }
-  }
-  return absl::OkStatus();
-}
 
 struct Loaded {
   CheckpointFile file;
@@ -60,7 +40,7 @@ absl::StatusOr<SqliteCheckpoint::Opened> SqliteCheckpoint::Open(Loop& loop, cons
         "the checkpoint was damaged: budgets of today began anew, limits are learnt again; {}.damaged is what was "
         "found ({})",
         *path, std::string(loaded.status().message()));
-    if (absl::Status status = SetAside(*path); !status.ok()) return status;
+    if (absl::Status status = SetDatabaseAside(*path); !status.ok()) return status;
     loaded = OpenAndLoad(*path);
   }
   if (!loaded.ok()) return loaded.status();

@@ -256,9 +256,10 @@ QuotaConfig Reader::Read(Section& root) {
       ledger.Fail("url", fmt::format("{} is not supported by this version; write memory:", ShownUrl(*url)));
   });
   root.Map("data", "What outlives a restart: budgets, learnt limits and their levels.", [this](Section& data) {
-    config_.data_dir =
-        data.String("dir", "The folder of quota.db. Default: $XDG_STATE_HOME/holdfast, or ~/.local/state/holdfast.")
-            .value_or("");
+    config_.data_dir = data.String("dir",
+                                   "The folder of quota.db and responses.db. Default: $XDG_STATE_HOME/holdfast, or "
+                                   "~/.local/state/holdfast.")
+                           .value_or("");
     if (data.Has("dir") && config_.data_dir.empty()) data.Fail("dir", "is empty; name a folder, or leave it out");
   });
   root.Map("frontdoor", "The OpenAI-compatible HTTP front door.", [this](Section& door) {

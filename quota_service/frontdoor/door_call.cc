@@ -146,8 +146,9 @@ void DoorCall::OnFinished(const CallOutcome& outcome) {
     HttpHeaderList headers = AnswerHeaders(has_type ? "application/json" : "text/plain");
     reply_->Send({static_cast<unsigned>(upstream_status_), std::move(headers), std::move(whole_)});
   }
-  if (!outcome.failure && outcome.usage && !response_id_.empty()) {
-    events_.on_response(call_.envelope(), response_id_, *outcome.usage);
+  if (!outcome.failure && request_.api == Api::kResponses && request_.stored && !response_id_.empty()) {
+    const TokenUsage charged{.input = call_.envelope().charge};
+    events_.on_response(call_.envelope(), response_id_, outcome.usage.value_or(charged));
   }
   events_.on_ended(this);
 }

@@ -22,6 +22,7 @@ struct DoorRequest {
   Envelope envelope;
   RequestBody body;             // as it came, except for
   std::vector<Splice> splices;  // what is replaced in it
+  bool stored = true;           // its answer may be gone on from
 };
 
 // One request of the front door on its way through a call: held while it waits, its answer passed on as it comes. A
@@ -29,7 +30,8 @@ struct DoorRequest {
 class DoorCall final : public Exchange, private PassSink {
  public:
   // `on_ended` is the last thing that happens, and does not destroy the call at once. `on_response`, where the answer
-  // has an id: with that and the tokens of the answer and its prompt. Services outlive it.
+  // is one of Responses that may be gone on from: with its id and the tokens of it and its prompt, as told or else as
+  // charged. Services outlive it.
   struct Events {
     std::function<void(DoorCall*)> on_ended;
     std::function<void(const Envelope&, const std::string& response_id, const TokenUsage&)> on_response;

@@ -21,6 +21,9 @@ namespace {
 
 constexpr char kJson[] = "application/json";
 constexpr size_t kMostSession = 256;
+constexpr int64_t kCharactersOfToken = 4;  // docs/charge.md
+// What is larger was not counted by anybody.
+constexpr int64_t kMostTokens = 100'000'000;
 
 std::string Words(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
 
@@ -82,11 +85,12 @@ bool Serves(const Account& account, Api api) { return api != Api::kResponses || 
 }  // namespace
 
 FrontDoor::FrontDoor(const CallServices& services, const QuotaConfig& config, const Router& router,
-                     const Authenticator& authenticator)
+                     const Authenticator& authenticator, ResponseMemory& responses)
     : services_(services),
       config_(config.frontdoor),
       router_(router),
       authenticator_(authenticator),
+      responses_(responses),
       open_(config.tenants.empty()) {}
 
 FrontDoor::~FrontDoor() = default;
@@ -141,7 +145,12 @@ void FrontDoor::Serve(HttpRequest request, std::shared_ptr<HttpReply> reply) {
     reply->Send(*std::move(models));
     return;
   }
+  const bool goes_on = ApiOf(request.path) == Api::kResponses;
   auto read = Read(std::move(request));
+  if (absl::IsNotFound(read.status())) {
+    reply->Send(AnswerOf(NoSuchResponse(Words(read.status()), goes_on ? "previous_response_id" : "")));
+    return;
+  }
   if (!read.ok()) {
     reply->Send(AnswerOf(ErrorOfStatus(read.status())));
     return;
@@ -149,10 +158,18 @@ void FrontDoor::Serve(HttpRequest request, std::shared_ptr<HttpReply> reply) {
   auto call =
       std::make_unique<DoorCall>(services_, *std::move(read), std::move(reply),
                                  DoorCall::Events{[this](DoorCall* ended) { Remove(ended); },
-                                                  [](const Envelope&, const std::string&, const TokenUsage&) {}});
+                                                  [this](const Envelope& envelope, const std::string& id,
+                                                         const TokenUsage& usage) { Remember(envelope, id, usage); }});
   DoorCall* const raw = call.get();
   calls_[raw] = std::move(call);
   raw->Start();
+}
+
+void FrontDoor::Remember(const Envelope& envelope, const std::string& response_id, const TokenUsage& usage) {
+  const int64_t tokens =
+      std::clamp<int64_t>(usage.input, 0, kMostTokens) + std::clamp<int64_t>(usage.output, 0, kMostTokens);
+  responses_.Remember({response_id, envelope.tenant},
+                      {envelope.route.account->name, envelope.model, tokens, services_.loop.WallNow()});
 }
 
 // The call is still on the stack, so it is let go later.
@@ -176,21 +193,30 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
     if (!result.ok()) return result.status();
     scanned = *std::move(result);
   }
-  const std::string model = scanned.model ? scanned.model->value : "";
+  const std::string before =
+      read.api == Api::kResponses ? scanned.previous_response_id : std::string(ResponseIdOf(request.path));
+  const ResponseIndex::Found known = before.empty() ? ResponseIndex::Found() : responses_.Find(before, *tenant);
+  if (known.of_others) return absl::NotFoundError(before);
+  std::string model = scanned.model ? scanned.model->value : "";
   if (read.api != Api::kOther || !model.empty()) {
     if (absl::Status status = ValidateModelName(model); !status.ok()) return status;
   }
   read.streaming = read.api != Api::kOther && scanned.stream;
   const auto max_wait = MaxWaitOf(request, scanned.stream);
   if (!max_wait.ok()) return max_wait.status();
-  auto route = RouteFor(read.api, model);
+  // What is asked about a response is asked where that was made.
+  if (model.empty() && known.own != nullptr) model = known.own->model;
+  auto route = RouteFor(read.api, model, known.own);
   if (!route.ok()) return route.status();
+  // The upstream reads what went before once more.
+  const int64_t tokens_before = read.api == Api::kResponses && known.own != nullptr ? known.own->tokens : 0;
+  read.stored = scanned.store;
   read.splices = SplicesOf(scanned, *route);
   read.envelope = MakeEnvelope({.tenant = *std::move(tenant),
                                 .call_id = "http-" + RandomId(),
                                 .session = SessionOf(request, scanned),
                                 .model = model.empty() ? "other" : model,
-                                .prompt_characters = scanned.prompt_characters,
+                                .prompt_characters = scanned.prompt_characters + kCharactersOfToken * tokens_before,
                                 .output_cap = scanned.output_cap(),
                                 .bytes = static_cast<int64_t>(request.body.capacity()),
                                 .max_wait = *max_wait},
@@ -219,9 +245,14 @@ absl::StatusOr<Duration> FrontDoor::MaxWaitOf(const HttpRequest& request, bool s
   return std::min(*wait, most);
 }
 
-absl::StatusOr<Route> FrontDoor::RouteFor(Api api, const std::string& model) const {
+absl::StatusOr<Route> FrontDoor::RouteFor(Api api, const std::string& model, const KnownResponse* home) const {
   const Router::Model found = router_.Find(model);
   const Route* served = nullptr;
+  for (const Route& route : found.routes) {
+    if (!Serves(*route.account, api)) continue;
+    // Another account does not know what the request goes on from.
+    if (home != nullptr && route.account->name == home->account) return route;
+  }
   for (const Route& route : found.routes) {
     if (!Serves(*route.account, api)) continue;
     // One whose key is refused or has no money is gone around where another can.

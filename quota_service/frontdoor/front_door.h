@@ -9,6 +9,7 @@
 #include "common/http/http_message.h"
 #include "quota_service/config/config.h"
 #include "quota_service/frontdoor/door_call.h"
+#include "quota_service/frontdoor/responses/response_memory.h"
 #include "quota_service/service/authenticator.h"
 #include "quota_service/service/router.h"
 
@@ -20,7 +21,7 @@ class FrontDoor final : public HttpHandler {
  public:
   // What the references name outlives it.
   FrontDoor(const CallServices& services, const QuotaConfig& config, const Router& router,
-            const Authenticator& authenticator);
+            const Authenticator& authenticator, ResponseMemory& responses);
   ~FrontDoor() override;
 
   std::optional<HttpAnswer> Refuse(const HttpRequest& head) override;
@@ -37,10 +38,13 @@ class FrontDoor final : public HttpHandler {
  private:
   absl::StatusOr<std::string> TenantOf(const HttpRequest& request) const;
   std::optional<DoorError> WrongWith(const HttpRequest& head) const;
-  // INVALID_ARGUMENT and others: what is wrong with the request.
+  // INVALID_ARGUMENT and others: what is wrong with the request. NOT_FOUND, with the id: of a
+  // response that another tenant has.
   absl::StatusOr<DoorRequest> Read(HttpRequest request);
   absl::StatusOr<Duration> MaxWaitOf(const HttpRequest& request, bool streaming) const;
-  absl::StatusOr<Route> RouteFor(Api api, const std::string& model) const;
+  // `home`: the response that the request goes on from; may be null.
+  absl::StatusOr<Route> RouteFor(Api api, const std::string& model, const KnownResponse* home) const;
+  void Remember(const Envelope& envelope, const std::string& response_id, const TokenUsage& usage);
   // Absent: the upstream is asked.
   std::optional<HttpAnswer> OwnModels(const HttpRequest& request) const;
   void Remove(DoorCall* call);
@@ -49,6 +53,7 @@ class FrontDoor final : public HttpHandler {
   const FrontDoorConfig config_;
   const Router& router_;
   const Authenticator& authenticator_;
+  ResponseMemory& responses_;
   const bool open_;  // without tenants: everybody who reaches it is served
   std::unordered_map<DoorCall*, std::unique_ptr<DoorCall>> calls_;
   std::function<void()> on_idle_;

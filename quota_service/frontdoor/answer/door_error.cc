@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/random_id.h"
 
@@ -43,6 +44,15 @@ DoorError RateLimited(const CallFailure& failure, const std::string& model) {
 
 DoorError BadRequest(std::string message, std::string code) {
   return {400, kInvalid, std::move(code), std::move(message)};
+}
+
+DoorError NoSuchResponse(std::string_view id, std::string param) {
+  const bool previous = !param.empty();
+  return {.status = 404,
+          .type = kInvalid,
+          .code = previous ? "previous_response_not_found" : "",
+          .message = fmt::format("{} with id '{}' not found.", previous ? "Previous response" : "Response", id),
+          .param = std::move(param)};
 }
 
 DoorError ErrorOfHttp(unsigned status, std::string message) {
@@ -90,8 +100,9 @@ DoorError ErrorOfCall(const CallFailure& failure, const std::string& model) {
 }
 
 std::string ErrorJson(const DoorError& error) {
-  return fmt::format(R"({{"error":{{"message":{},"type":{},"param":null,"code":{}}}}})", JsonQuoted(error.message),
-                     JsonQuoted(error.type), error.code.empty() ? "null" : JsonQuoted(error.code));
+  const auto or_null = [](const std::string& text) { return text.empty() ? "null" : JsonQuoted(text); };
+  return fmt::format(R"({{"error":{{"message":{},"type":{},"param":{},"code":{}}}}})", JsonQuoted(error.message),
+                     JsonQuoted(error.type), or_null(error.param), or_null(error.code));
 }
 
 HttpHeaders RetryHeaders(const DoorError& error) {

@@ -53,6 +53,13 @@ Api ApiOf(std::string_view path) {
   return path == "/v1/chat/completions" ? Api::kChat : Api::kOther;
 }
 
+std::string_view ResponseIdOf(std::string_view path) {
+  constexpr std::string_view kResponses = "/v1/responses/";
+  if (!path.starts_with(kResponses)) return {};
+  path.remove_prefix(kResponses.size());
+  return path.substr(0, path.find('/'));
+}
+
 bool IsSharedState(std::string_view path) {
   // Stored chat completions are listed and read under the path that makes them.
   if (path.starts_with("/v1/chat/completions/")) return true;

@@ -11,6 +11,8 @@ namespace holdfast::quota {
 absl::Status CheckDoorPath(std::string_view path);
 
 Api ApiOf(std::string_view path);
+// What stands for the id in /v1/responses/ID and what is below it; empty for other paths.
+std::string_view ResponseIdOf(std::string_view path);
 
 // Whether what is kept there (files, batches, …) is the upstream account's, whoever put it there.
 bool IsSharedState(std::string_view path);

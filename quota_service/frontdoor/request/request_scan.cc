@@ -121,6 +121,11 @@ class RequestVisitor final : public JsonVisitor {
     request_.stream = text == "true";
     return absl::OkStatus();
   }
+  absl::Status Store(std::string_view text, size_t) {
+    request_.store = text != "false";
+    return absl::OkStatus();
+  }
+  absl::Status Anything(const JsonString&) { return absl::OkStatus(); }
   template <std::optional<BodyField<int64_t>> ScannedRequest::*kMember>
   absl::Status Cap(std::string_view text, size_t begin) {
     int64_t value = 0;
@@ -211,6 +216,7 @@ const RequestVisitor::Field* RequestVisitor::FieldOf(const JsonString& key) cons
       {"prompt_cache_key", &V::Name<&R::prompt_cache_key>, &V::NoScalar, kText},
       {"user", &V::Name<&R::user>, &V::NoScalar, kText},
       {"previous_response_id", &V::Name<&R::previous_response_id>, &V::NoScalar, kText},
+      {"store", &V::Anything, &V::Store, "true or false"},
   };
   // What other APIs call by these names is theirs.
   const size_t known = api_ == Api::kOther ? 2 : std::size(kFields);

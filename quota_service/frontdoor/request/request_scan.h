@@ -36,6 +36,7 @@ struct ScannedRequest {
   std::string prompt_cache_key;
   std::string user;
   std::string previous_response_id;
+  bool store = true;  // Responses: the answer may be gone on from
   // What CountPromptCharacters counts of the same conversation; input of custom tool calls counts as arguments do.
   int64_t prompt_characters = 0;
 

@@ -6,6 +6,7 @@
 #include "tests/quota_service/frontdoor/http_session.h"
 #include "tests/quota_service/service/quota_server_test_base.h"
 #include "tests/support/http_call.h"
+#include "tests/support/temporary_folder.h"
 
 namespace holdfast::quota {
 namespace {
@@ -105,6 +106,73 @@ TEST_F(FrontDoorTest, AnUpstreamWhoseKeyIsRefusedIsGoneAround) {
   EXPECT_THAT(Post("/v1/responses", ask), StartsWith("HTTP/1.1 502 "));
   EXPECT_THAT(Post("/v1/responses", ask), AllOf(StartsWith("HTTP/1.1 502 "), HasSubstr("upstream refused")));
   EXPECT_THAT(Post("/v1/responses", ask), StartsWith("HTTP/1.1 200 "));
+}
+
+std::string IdIn(const std::string& answer) {
+  const size_t begin = answer.find("\"id\":\"resp_") + 6;
+  return answer.substr(begin, answer.find('"', begin) - begin);
+}
+
+TEST_F(FrontDoorTest, GoingOnFromAResponseIsChargedWhatWentBefore) {
+  upstream().SetLimits(R"({"tokens": {"limit": 1000000}})");
+  upstream().SetScript(R"({"default": {"text": "OK.", "usage": {"input_tokens": 400000, "output_tokens": 1000}}})");
+  const std::string id = IdIn(Post("/v1/responses", kPlain));
+  const std::string again =
+      Post("/v1/responses", R"({"model":"m","input":"Hello","previous_response_id":")" + id + "\"}");
+  EXPECT_THAT(again, AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("x-ratelimit-limit-tokens: 1000000\r\n"),
+                           HasSubstr("x-ratelimit-remaining-tokens: 59")))
+      << "a million less 401,003, and what came back meanwhile";
+  EXPECT_THAT(test::HttpCall("GET", upstream().url() + "/requests/1/body")->body, HasSubstr(id)) << "passed on";
+}
+
+TEST_F(FrontDoorTest, GoingOnFromAResponseLeadsToTheAccountThatMadeIt) {
+  StopServer();
+  test::TemporaryFolder folder;
+  config_.data_dir = folder.path("state");
+  test::SimulatorProcess other({"--api-key", kApiKey});
+  UpstreamConfig second = config_.upstreams[0];
+  second.account.name = "second";
+  second.account.base_url = other.url();
+  config_.upstreams.push_back(second);
+  config_.models.push_back({"both", {"second", "sim"}, "", 0});
+  StartServer();
+  const std::string id = IdIn(Post("/v1/responses", R"({"model":"both","input":"Hello"})"));
+  EXPECT_EQ(other.control().Requests().size(), 1U);
+  StopServer();
+  config_.models.back().upstreams = {"sim", "second"};
+  StartServer();
+  const std::string go_on = R"({"model":"both","input":"Hello","previous_response_id":")";
+  EXPECT_THAT(Post("/v1/responses", go_on + id + "\"}"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(other.control().Requests().size(), 2U) << "also after a restart, and where another is preferred now";
+  EXPECT_THAT(Post("/v1/responses", go_on + "resp_of_another_day\"}"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(Sent(), 1U) << "one that nobody knows is passed on";
+  StopServer();
+}
+
+TEST_F(FrontDoorTest, AnotherTenantsResponseDoesNotExist) {
+  StopServer();
+  config_.tenants.push_back({"web", "token-of-web", 1, 0});
+  config_.tenants.push_back({"app", "token-of-app", 1, 0});
+  StartServer();
+  const std::string web = "Authorization: Bearer token-of-web\r\n";
+  const std::string app = "Authorization: Bearer token-of-app\r\n";
+  const std::string id = IdIn(Post("/v1/responses", kPlain, web));
+  const std::string go_on = R"({"model":"m","input":"Hi","previous_response_id":")" + id + "\"}";
+  EXPECT_THAT(Post("/v1/responses", go_on, app),
+              AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("\"code\":\"previous_response_not_found\""),
+                    HasSubstr("\"param\":\"previous_response_id\""), HasSubstr("Previous response with id '" + id)));
+  EXPECT_THAT(Post("/v1/responses/" + id + "/cancel", "{}", app),
+              AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("Response with id")));
+  EXPECT_EQ(Sent(), 1U);
+  EXPECT_THAT(Post("/v1/responses", go_on, web), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(FrontDoorTest, AResponseThatIsNotStoredIsNotRemembered) {
+  upstream().SetLimits(R"({"tokens": {"limit": 1000000}})");
+  upstream().SetScript(R"({"default": {"text": "OK.", "usage": {"input_tokens": 400000, "output_tokens": 1000}}})");
+  const std::string id = IdIn(Post("/v1/responses", R"({"model":"m","input":"Hello","store":false})"));
+  EXPECT_THAT(Post("/v1/responses", R"({"model":"m","input":"Hello","previous_response_id":")" + id + "\"}"),
+              HasSubstr("x-ratelimit-remaining-tokens: 999"));
 }
 
 TEST_F(FrontDoorTest, ListsTheModelsThatItKnows) {
