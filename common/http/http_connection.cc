@@ -38,11 +38,12 @@ constexpr auto kIdle = seconds(120);       // between two requests
 constexpr auto kHead = seconds(15);        // from a request's first byte to the end of its headers
 constexpr auto kBodyGrace = seconds(30);   // for a body, and
 constexpr size_t kBodyPerSecond = 16'384;  // a second more for each so many bytes of it
-constexpr auto kStuck = seconds(60);       // a client takes not one byte
 constexpr auto kLinger = seconds(2);       // for a client to take an answer that it did not expect
 constexpr size_t kLingerBytes = size_t{256} << 10;
 constexpr uint32_t kMostHeaderBytes = 32 * 1024;
 constexpr size_t kMostBuffered = 64 * 1024;
+// What the system takes of an answer ahead of its client; the rest waits here, where it is bounded.
+constexpr int kSendBuffer = 256 * 1024;
 constexpr size_t kMostPipelined = 16 * 1024;  // read ahead while an answer is under way
 
 // Of errors in what the peer sent, as opposed to those of the connection.
@@ -137,7 +138,10 @@ class Reply final : public HttpReply, public std::enable_shared_from_this<Reply>
 
   void Cut() override;
   size_t unsent() const override { return unsent_; }
-  void set_on_drained(std::function<void()> on_drained) override { on_drained_ = std::move(on_drained); }
+  void set_on_drained(size_t low, std::function<void()> on_drained) override {
+    low_ = low;
+    on_drained_ = std::move(on_drained);
+  }
   void set_on_gone(std::function<void()> on_gone) override { on_gone_ = std::move(on_gone); }
 
   // All has gone out, or nothing more can.
@@ -190,6 +194,8 @@ class Reply final : public HttpReply, public std::enable_shared_from_this<Reply>
   std::deque<std::string> pieces_;
   size_t written_ = 0;  // of the first piece
   size_t unsent_ = 0;
+  size_t low_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;  // for what is left of a complete answer
   std::function<void()> on_drained_;
   std::function<void()> on_gone_;
 };
@@ -207,6 +213,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
         wake_(socket_.get_executor()) {
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
+    socket_.set_option(tcp::socket::send_buffer_size(kSendBuffer), ignored);
     socket_.non_blocking(true, ignored);
   }
 
@@ -223,9 +230,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
   tcp::socket& socket() { return socket_; }
 
-  // A write makes progress, or the connection ends.
-  void WatchWrite() {
-    stuck_.expires_after(kStuck);
+  const HttpBounds& bounds() const { return bounds_; }
+
+  // A write makes progress before `deadline`, or the connection ends.
+  void WatchWrite(std::chrono::steady_clock::time_point deadline) {
+    stuck_.expires_at(deadline);
     stuck_.async_wait([weak = weak_from_this()](const error_code& error) {
       const auto self = weak.lock();
       if (!error && self) self->Break();
@@ -233,10 +242,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   }
   void WriteDone() { stuck_.cancel(); }
 
-  // Ends whatever is under way.
+  // Ends whatever is under way, at once: what the client has not taken is dropped.
   void Break() {
     broken_ = true;
     error_code ignored;
+    socket_.set_option(tcp::socket::linger(true, 0), ignored);
     socket_.close(ignored);
     wake_.cancel();
   }
@@ -465,7 +475,10 @@ void Reply::Pump() {
     return;
   }
   writing_ = true;
-  connection_->WatchWrite();
+  const auto now = std::chrono::steady_clock::now();
+  const auto stuck = now + connection_->bounds().stuck;
+  if (ended_ && !deadline_) deadline_ = stuck + seconds(unsent_ / kBodyPerSecond);
+  connection_->WatchWrite(deadline_ ? std::min(*deadline_, stuck) : stuck);
   const std::string& piece = pieces_.front();
   connection_->socket().async_write_some(
       asio::buffer(piece.data() + written_, piece.size() - written_),
@@ -483,6 +496,7 @@ void Reply::OnWritten(const error_code& error, size_t bytes) {
     return;
   }
   connection_->WriteDone();
+  const bool was_above = unsent_ > low_;
   written_ += bytes;
   unsent_ -= bytes;
   if (written_ == pieces_.front().size()) {
@@ -490,7 +504,7 @@ void Reply::OnWritten(const error_code& error, size_t bytes) {
     written_ = 0;
   }
   Pump();
-  if (pieces_.empty() && !ended_ && on_drained_) on_drained_();
+  if (was_above && unsent_ <= low_ && !ended_ && on_drained_) on_drained_();
 }
 
 void Reply::Cut() {

@@ -55,8 +55,8 @@ class HttpReply {
 
   // Bytes that the client, and the system between, have not taken yet.
   virtual size_t unsent() const = 0;
-  // Called when all of them have been taken. Not from inside Write.
-  virtual void set_on_drained(std::function<void()> on_drained) = 0;
+  // Called each time when these have become `low` or less, having been more. Not from inside Write.
+  virtual void set_on_drained(size_t low, std::function<void()> on_drained) = 0;
   // Called at most once, when the client has gone before the end of the answer. Not from inside the methods above.
   virtual void set_on_gone(std::function<void()> on_gone) = 0;
 };

@@ -52,7 +52,18 @@ Attempt::Attempt(Loop& loop, UpstreamClient& client, const Account& account, Dur
 
 void Attempt::WatchSilence() {
   last_event_ = loop_.Now();
-  silence_->ArmAt(last_event_ + stall_timeout_, [this] { OnSilence(); });
+  if (!paused_) silence_->ArmAt(last_event_ + stall_timeout_, [this] { OnSilence(); });
+}
+
+void Attempt::SetPaused(bool paused) {
+  if (mode_ == Mode::kDraining || paused == paused_) return;
+  paused_ = paused;
+  exchange_->SetPaused(paused);
+  if (paused) {
+    silence_->Disarm();
+  } else {
+    WatchSilence();
+  }
 }
 
 void Attempt::OnHeaders(int http_status, const HttpHeaders& headers) {
@@ -205,7 +216,7 @@ void Attempt::OnSilence() {
 
 void Attempt::OnRunEnded() {
   // Both timers may be overdue where the machine slept; then it is the silence.
-  if (mode_ == Mode::kErrorBody || loop_.Now() - last_event_ >= stall_timeout_) {
+  if (mode_ == Mode::kErrorBody || (!paused_ && loop_.Now() - last_event_ >= stall_timeout_)) {
     OnSilence();
     return;
   }

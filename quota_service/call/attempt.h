@@ -42,6 +42,9 @@ class Attempt final : private UpstreamListener {
   Attempt(Loop& loop, UpstreamClient& client, const Account& account, Duration run_left, UpstreamRequest request,
           std::unique_ptr<Tap> tap, Listener* listener);
 
+  // While it is paused the upstream is not read, and not expected to say anything. Also from inside the tap's methods.
+  void SetPaused(bool paused);
+
   // Lets go of the connection; the listener hears nothing more. Also from inside the listener's or the tap's methods.
   void Abandon();
 
@@ -74,6 +77,7 @@ class Attempt final : private UpstreamListener {
   HintOrder hints_;
   std::string secret_;  // the account's key, which must not come back in an error
   Mode mode_ = Mode::kAwaitingHeaders;
+  bool paused_ = false;
   int http_status_ = 0;
   HttpHeaders headers_;
   std::string body_;  // of an answer that is no stream

@@ -584,6 +584,10 @@ void Call::Cancel(std::string why) {
   FinishFailed(std::move(failure));
 }
 
+void Call::SetPaused(bool paused) {
+  if (under_way_) attempt_->SetPaused(paused);
+}
+
 void Call::FinishFailed(CallFailure failure) {
   CallOutcome outcome;
   if (cut_answer_ && failure.kind != CallFailure::Kind::kCancelled) {

@@ -58,6 +58,8 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   // Ends it as cancelled; a call that has finished stays as it is. Also from inside the exchange's methods and its
   // tap's.
   void Cancel(std::string why);
+  // Its caller takes no more for now: what answers is not read on. Only what is under way; also from inside the tap.
+  void SetPaused(bool paused);
 
   const Envelope& envelope() const { return envelope_; }
   // For its budget, in the queue, held before or behind it, or backing off.

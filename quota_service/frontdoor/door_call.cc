@@ -14,6 +14,10 @@ namespace {
 constexpr Duration kCommit = std::chrono::seconds(2);
 constexpr Duration kKeepAlive = std::chrono::seconds(10);
 constexpr size_t kMostWholeBytes = size_t{256} << 20;
+// A client that is so far behind holds its upstream up, and is cut when it does not catch up in time.
+constexpr size_t kMostBehind = size_t{1} << 20;
+constexpr size_t kCaughtUp = kMostBehind / 2;
+constexpr Duration kBehind = std::chrono::seconds(60);
 
 }  // namespace
 
@@ -27,7 +31,7 @@ DoorCall::DoorCall(const CallServices& services, DoorRequest request, std::share
 DoorCall::~DoorCall() {
   *alive_ = false;
   reply_->set_on_gone(nullptr);
-  reply_->set_on_drained(nullptr);
+  reply_->set_on_drained(0, nullptr);
 }
 
 void DoorCall::Start() {
@@ -36,6 +40,7 @@ void DoorCall::Start() {
     gone_ = true;
     call_.Cancel("its client has gone");
   });
+  reply_->set_on_drained(kCaughtUp, [this] { SetPaused(false); });
   if (request_.streaming) {
     commit_ = services_.loop.NewTimer();
     commit_->ArmAt(started_ + kCommit, [this] { BeginStream(); });
@@ -125,6 +130,23 @@ void DoorCall::Write(std::string event) {
   if (gone_) return;
   last_write_ = services_.loop.Now();
   reply_->Write(std::move(event));
+  if (reply_->unsent() > kMostBehind) SetPaused(true);
+}
+
+void DoorCall::SetPaused(bool paused) {
+  if (paused == paused_) return;
+  paused_ = paused;
+  call_.SetPaused(paused);
+  if (!paused) {
+    behind_->Disarm();
+    return;
+  }
+  if (!behind_) behind_ = services_.loop.NewTimer();
+  behind_->ArmAt(services_.loop.Now() + kBehind, [this] {
+    gone_ = true;
+    reply_->Cut();
+    call_.Cancel("its client has stopped reading");
+  });
 }
 
 void DoorCall::OnQuiet() {
@@ -137,6 +159,7 @@ void DoorCall::OnFinished(const CallOutcome& outcome) {
   waited_ = outcome.waited;
   if (commit_) commit_->Disarm();
   if (quiet_) quiet_->Disarm();
+  if (behind_) behind_->Disarm();
   if (outcome.failure && !gone_) {
     SendError(ErrorOfCall(*outcome.failure, request_.envelope.model));
   } else if (!gone_ && begun_) {

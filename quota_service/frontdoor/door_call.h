@@ -20,9 +20,9 @@ struct DoorRequest {
   Api api = Api::kOther;
   bool streaming = false;
   Envelope envelope;
-  RequestBody body;             // as it came, except for
+  RequestBody body;                      // as it came, except for
   std::vector<Splice> splices;  // what is replaced in it
-  bool stored = true;           // its answer may be gone on from
+  bool stored = true;                    // its answer may be gone on from
 };
 
 // One request of the front door on its way through a call: held while it waits, its answer passed on as it comes. A
@@ -63,6 +63,8 @@ class DoorCall final : public Exchange, private PassSink {
   void BeginStream();
   HttpHeaderList AnswerHeaders(const std::string& default_type) const;
   void Write(std::string event);
+  // The client is too far behind, or has caught up.
+  void SetPaused(bool paused);
   void OnQuiet();
   void SendError(const DoorError& error);
   std::string WithoutSecret(std::string text) const;
@@ -74,12 +76,14 @@ class DoorCall final : public Exchange, private PassSink {
   Call call_;
   std::unique_ptr<Loop::Timer> commit_;  // until the status line must go out
   std::unique_ptr<Loop::Timer> quiet_;   // since the last bytes to the client
+  std::unique_ptr<Loop::Timer> behind_;  // while the client is too far behind
   BootTime last_write_{};
   BootTime started_{};
   Duration waited_{};
   bool begun_ = false;   // the status line of a stream is out
   bool output_ = false;  // the upstream's events are
   bool gone_ = false;
+  bool paused_ = false;
   std::vector<LimitGroup::Level> levels_;
   int upstream_status_ = 200;
   HttpHeaders upstream_headers_;

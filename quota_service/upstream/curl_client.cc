@@ -33,6 +33,7 @@ class CurlExchange final : public UpstreamExchange {
       : transfer_(std::move(transfer)), cancel_(std::move(cancel)) {}
   ~CurlExchange() override { cancel_(*transfer_); }
   bool sent() const override { return transfer_->sent(); }
+  void SetPaused(bool paused) override { transfer_->SetPaused(paused); }
 
  private:
   std::shared_ptr<CurlTransfer> transfer_;

@@ -179,6 +179,10 @@ bool CurlTransfer::sent() const {
   return head > 0 && static_cast<size_t>(body) >= body_bytes_;
 }
 
+void CurlTransfer::SetPaused(bool paused) {
+  if (!done_) curl_easy_pause(easy_, paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+}
+
 size_t CurlTransfer::OnHeader(char* bytes, size_t size, size_t count, void* self) {
   auto* const transfer = static_cast<CurlTransfer*>(self);
   long status = 0;

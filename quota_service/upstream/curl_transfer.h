@@ -34,6 +34,9 @@ class CurlTransfer : public std::enable_shared_from_this<CurlTransfer> {
   // As UpstreamExchange has it.
   bool sent() const;
 
+  // Not inside libcurl's callbacks.
+  void SetPaused(bool paused);
+
   // libcurl is done with the handle, which was removed; Deliver is due.
   void Finish(CURLcode code);
   // Ends a transfer that libcurl was never given, and tells the listener.

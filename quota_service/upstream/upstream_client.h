@@ -36,6 +36,9 @@ class UpstreamExchange {
   virtual ~UpstreamExchange() = default;
   // The whole request has gone out, so that the upstream may have taken it, whatever became of its answer.
   virtual bool sent() const = 0;
+  // While it is paused no more of the answer is taken from the connection, whose flow control then holds the upstream
+  // up. What has been taken already is still told. A connection that breaks meanwhile is noticed afterwards.
+  virtual void SetPaused(bool paused) = 0;
 };
 
 // HTTP to upstreams. Interface; CurlClient is the real one, FakeUpstream the tests'. On the loop only.

@@ -77,10 +77,15 @@ class FakeUpstream::Exchange final : public UpstreamExchange {
     upstream_.seen_[number_].closed = upstream_.loop_.Now();
   }
   bool sent() const override { return sent_; }
+  void SetPaused(bool paused) override {
+    upstream_.seen_[number_].paused = paused;
+    timer_->Disarm();
+    if (!paused) Arm();
+  }
 
  private:
   void Arm() {
-    if (next_ == script_.steps_.size()) return;
+    if (next_ == script_.steps_.size() || upstream_.seen_[number_].paused) return;
     timer_->ArmAt(upstream_.loop_.Now() + script_.steps_[next_].after, [this] {
       // The listener may destroy this exchange, so everything else comes first and the step stands on its own.
       const auto act = std::move(script_.steps_[next_++].act);

@@ -52,6 +52,7 @@ class FakeUpstream final : public UpstreamClient {
     UpstreamRequest request;
     BootTime at;
     bool open = true;   // its exchange exists
+    bool paused = false;
     BootTime closed{};  // when it was destroyed
   };
 

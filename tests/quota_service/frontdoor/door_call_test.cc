@@ -234,6 +234,65 @@ TEST_F(DoorCallTest, AClientThatGoesWhileItWaitsLeavesTheQueue) {
   EXPECT_EQ(rig_.upstream.seen().size(), 1U);
 }
 
+TEST_F(DoorCallTest, AClientThatStopsReadingHoldsItsUpstreamUp) {
+  const std::string piece = stream_.Delta(std::string(600'000, 'x'));
+  Push(Script::Stream()
+           .Body(stream_.Started() + piece)
+           .After(seconds(1))
+           .Body(piece)
+           .After(seconds(1))
+           .Body(piece)
+           .After(minutes(4))
+           .Body(stream_.Answer("hello"))
+           .End());
+  Start();
+  reply_->reads = false;
+  rig_.loop.Advance(seconds(1));
+  EXPECT_FALSE(rig_.upstream.seen()[0].paused) << "600 KB";
+  rig_.loop.Advance(seconds(1));
+  EXPECT_TRUE(rig_.upstream.seen()[0].paused);
+  rig_.loop.Advance(seconds(50));
+  EXPECT_LE(reply_->low, size_t{1} << 20);
+  reply_->reads = true;
+  reply_->unsent_bytes = 0;
+  reply_->on_drained();
+  EXPECT_FALSE(rig_.upstream.seen()[0].paused);
+  rig_.loop.Advance(minutes(3));
+  EXPECT_FALSE(reply_->cut) << "it has caught up";
+  EXPECT_FALSE(reply_->ended);
+  rig_.loop.Advance(minutes(2));
+  EXPECT_TRUE(reply_->ended);
+  EXPECT_THAT(reply_->body, EndsWith(stream_.Answer("hello")));
+}
+
+TEST_F(DoorCallTest, AClientThatStaysBehindIsCutAfterAMinute) {
+  Push(Script::Stream().Body(stream_.Started() + stream_.Delta(std::string(1'100'000, 'x'))));
+  reply_->reads = false;
+  Start();
+  EXPECT_TRUE(rig_.upstream.seen()[0].paused);
+  rig_.loop.Advance(seconds(59));
+  EXPECT_FALSE(reply_->cut);
+  rig_.loop.Advance(seconds(1));
+  EXPECT_TRUE(reply_->cut);
+  EXPECT_EQ(ended_, 1);
+  EXPECT_EQ(rig_.upstream.open(), 0U);
+  EXPECT_EQ(rig_.State().in_flight, 0U);
+}
+
+TEST_F(DoorCallTest, APausedUpstreamIsNotCalledSilent) {
+  rig_.account.stall_timeout = seconds(30);
+  const std::string piece = stream_.Delta(std::string(1'100'000, 'x'));
+  Push(Script::Stream().Body(stream_.Started() + piece).After(seconds(20)).Body(stream_.Answer("hello")).End());
+  reply_->reads = false;
+  Start();
+  rig_.loop.Advance(seconds(50));
+  EXPECT_FALSE(reply_->ended);
+  reply_->unsent_bytes = 0;
+  reply_->on_drained();
+  rig_.loop.Advance(seconds(20));
+  EXPECT_THAT(reply_->body, EndsWith(stream_.Answer("hello")));
+}
+
 TEST_F(DoorCallTest, APlainRequestIsHeldAndAnsweredWhole) {
   const std::string answer = R"({"id":"resp_7","object":"response","status":"completed","output":[],)"
                              R"("usage":{"input_tokens":3,"output_tokens":4}})";

@@ -32,7 +32,10 @@ class FakeReply final : public HttpReply {
   void End() override { ended = true; }
   void Cut() override { cut = true; }
   size_t unsent() const override { return unsent_bytes; }
-  void set_on_drained(std::function<void()> callback) override { on_drained = std::move(callback); }
+  void set_on_drained(size_t bytes, std::function<void()> callback) override {
+    low = bytes;
+    on_drained = std::move(callback);
+  }
   void set_on_gone(std::function<void()> callback) override { on_gone = std::move(callback); }
 
   std::string Header(std::string_view name) const {
@@ -57,6 +60,7 @@ class FakeReply final : public HttpReply {
   bool cut = false;
   bool reads = true;
   size_t unsent_bytes = 0;
+  size_t low = 0;
   std::function<void()> on_drained;
   std::function<void()> on_gone;
 };

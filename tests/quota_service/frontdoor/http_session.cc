@@ -13,7 +13,9 @@ using boost::asio::ip::tcp;
 
 }  // namespace
 
-HttpSession::HttpSession(const Address& address) {
+HttpSession::HttpSession(const Address& address, int receive_buffer) {
+  socket_.open(tcp::v4());
+  if (receive_buffer > 0) socket_.set_option(tcp::socket::receive_buffer_size(receive_buffer));
   socket_.connect({boost::asio::ip::make_address(address.host), address.port});
   const timeval patience{30, 0};
   setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

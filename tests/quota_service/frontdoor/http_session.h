@@ -13,7 +13,8 @@ namespace holdfast::test {
 // A client's end of one TCP connection, byte by byte. Blocking; every read ends within half a minute.
 class HttpSession {
  public:
-  explicit HttpSession(const Address& address);
+  // `receive_buffer`: bytes that the system takes ahead of the reader; 0: as many as it likes.
+  explicit HttpSession(const Address& address, int receive_buffer = 0);
 
   void Send(std::string_view bytes);
   // POST with a JSON body and its length; `headers`: whole lines.

@@ -124,6 +124,41 @@ TEST_F(CurlClientTest, PassesAMegabyteOnUnchanged) {
   EXPECT_EQ(listener_.body, body);
 }
 
+TEST_F(CurlClientTest, HoldsAServerUpWhileItIsPaused) {
+  std::string body;
+  for (int i = 0; body.size() < 40'000'000; ++i) body += fmt::format("{} ", i);
+  server_.on_request = [&](auto& connection) { connection.Send(Answer(body)); };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntil([this] { return !listener_.body.empty(); });
+  exchange_->SetPaused(true);
+  RunReady();
+  const size_t taken = listener_.body.size();
+  EXPECT_LT(taken, body.size() / 2);
+  RecordingListener other;
+  ScriptedServer other_server(context_);
+  other_server.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
+  const auto beside = client_.Start(Post(other_server.Url()), &other);
+  RunUntil([&] { return other.done.has_value(); });
+  RunReady();
+  EXPECT_EQ(listener_.body.size(), taken) << "others go on, it does not";
+  exchange_->SetPaused(false);
+  RunUntilDone();
+  EXPECT_EQ(listener_.body, body);
+}
+
+TEST_F(CurlClientTest, AnExchangeMayBeGivenUpWhileItIsPaused) {
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntil([this] { return server_.requests().size() == 1; });
+  server_.connection().Send(kStreamHead + Chunk("data: one\n\n"));
+  RunUntil([this] { return !listener_.body.empty(); });
+  exchange_->SetPaused(true);
+  server_.connection().Send(Chunk("data: two\n\n"));
+  RunReady();
+  exchange_.reset();
+  RunReady();
+  EXPECT_EQ(listener_.body, "data: one\n\n");
+}
+
 TEST_F(CurlClientTest, RunsExchangesSideBySide) {
   server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
   std::vector<RecordingListener> listeners(20);

@@ -1,0 +1,116 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <future>
+#include <thread>
+
+#include "common/http/http_server.h"
+
+namespace holdfast {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+// Leaves every request to the test.
+class Handler final : public HttpHandler {
+ public:
+  std::optional<HttpAnswer> Refuse(const HttpRequest&) override { return std::nullopt; }
+  void Serve(HttpRequest request, std::shared_ptr<HttpReply> reply) override { serve(std::move(request), reply); }
+  HttpAnswer Complain(unsigned status, const std::string& message) override { return {status, {}, message}; }
+
+  std::function<void(HttpRequest, std::shared_ptr<HttpReply>)> serve;
+};
+
+class HttpHandlerTest : public testing::Test {
+ protected:
+  void Start(std::chrono::steady_clock::duration stuck = std::chrono::seconds(60)) {
+    server_ =
+        HttpServer::Start(context_, Address{"127.0.0.1", 0, ""}, {}, {.handler = &handler_, .bounds = {.stuck = stuck}})
+            .value();
+    loop_ = std::thread([this] { context_.run(); });
+  }
+  ~HttpHandlerTest() override {
+    asio::post(context_, [this] {
+      server_.reset();
+      reply_.reset();
+    });
+    work_.reset();
+    context_.stop();
+    loop_.join();
+  }
+  // With a small buffer, so that what it does not read stays at the server.
+  tcp::socket Connect() {
+    tcp::socket socket(client_, tcp::v4());
+    socket.set_option(tcp::socket::receive_buffer_size(32 * 1024));
+    socket.connect({asio::ip::make_address("127.0.0.1"), server_->address().port});
+    return socket;
+  }
+  // The server has broken the connection; false: it does not within ten seconds.
+  static bool AwaitBreak(tcp::socket& socket) {
+    pollfd watched{socket.native_handle(), 0, 0};
+    return poll(&watched, 1, 10'000) == 1 && (watched.revents & (POLLERR | POLLHUP)) != 0;
+  }
+
+  asio::io_context client_;
+  asio::io_context context_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_{context_.get_executor()};
+  Handler handler_;
+  std::shared_ptr<HttpReply> reply_;
+  std::unique_ptr<HttpServer> server_;
+  std::thread loop_;
+};
+
+constexpr char kGet[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+TEST_F(HttpHandlerTest, AClientThatTakesNothingOfItsAnswerIsCut) {
+  handler_.serve = [](HttpRequest, std::shared_ptr<HttpReply> reply) {
+    reply->Send({200, {}, std::string(20'000'000, 'x')});
+  };
+  Start(std::chrono::milliseconds(200));
+  tcp::socket socket = Connect();
+  asio::write(socket, asio::buffer(std::string_view(kGet)));
+  EXPECT_TRUE(AwaitBreak(socket));
+}
+
+TEST_F(HttpHandlerTest, AClientThatTakesNothingOfAStreamIsCutAndItsHandlerTold) {
+  std::promise<void> gone;
+  handler_.serve = [&](HttpRequest, std::shared_ptr<HttpReply> reply) {
+    reply->set_on_gone([&] { gone.set_value(); });
+    reply->BeginStream(200, {});
+    reply->Write(std::string(20'000'000, 'x'));
+    reply_ = reply;
+  };
+  Start(std::chrono::milliseconds(200));
+  tcp::socket socket = Connect();
+  asio::write(socket, asio::buffer(std::string_view(kGet)));
+  EXPECT_TRUE(AwaitBreak(socket));
+  EXPECT_EQ(gone.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+}
+
+TEST_F(HttpHandlerTest, ToldWhenAClientHasCaughtUp) {
+  std::promise<size_t> caught_up;
+  std::promise<size_t> behind;
+  handler_.serve = [&](HttpRequest, std::shared_ptr<HttpReply> reply) {
+    reply->set_on_drained(1'000'000, [&, raw = reply.get()] { caught_up.set_value(raw->unsent()); });
+    reply->BeginStream(200, {});
+    for (int i = 0; i < 20; ++i) reply->Write(std::string(1'000'000, 'x'));
+    behind.set_value(reply->unsent());
+    reply_ = reply;
+  };
+  Start();
+  tcp::socket socket = Connect();
+  asio::write(socket, asio::buffer(std::string_view(kGet)));
+  EXPECT_GT(behind.get_future().get(), 19'000'000U);
+  std::string taken(19'500'000, '\0');
+  asio::read(socket, asio::buffer(taken));
+  EXPECT_LE(caught_up.get_future().get(), 1'000'000U);
+}
+
+}  // namespace
+}  // namespace holdfast
