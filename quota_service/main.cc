@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/base/core_dump.h"
+#include "common/base/descriptor_limit.h"
 #include "common/base/standard_streams.h"
 #include "common/base/version.h"
 #include "common/config/address_flag.h"
@@ -28,6 +29,7 @@ void PrintReference() {
 int main(int argc, char** argv) {
   holdfast::HoldStandardStreams();
   holdfast::ForbidCoreDumps();
+  holdfast::RaiseDescriptorLimit();
   const std::string untraced = holdfast::RestrictGrpcTrace();
   CLI::App app("quota_service: the one owner of upstream keys, limits and connections", "quota_service");
   app.set_version_flag("--version", std::string("quota_service ") + holdfast::kVersion);

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/base/descriptor_limit.h"
 #include "common/base/duration_text.h"
 #include "common/http/http_server.h"
 #include "common/loop/asio_loop.h"
@@ -29,8 +30,15 @@
 namespace holdfast::quota {
 namespace {
 
-// Each needs a descriptor; a waiting stream has one and no other.
 constexpr size_t kMostHttpConnections = 16'384;
+
+// Each needs a descriptor; a waiting stream has one and no other. Upstreams, gRPC and files have what is left.
+size_t MostHttpConnections() {
+  const size_t descriptors = DescriptorLimit();
+  const size_t others = std::max<size_t>(256, descriptors / 5);
+  return std::clamp<size_t>(descriptors - std::min(descriptors, others), 64, kMostHttpConnections);
+}
+
 constexpr Duration kFlush = std::chrono::milliseconds(100);
 constexpr Duration kGroupMetricsInterval = std::chrono::seconds(1);
 
@@ -248,7 +256,7 @@ absl::StatusOr<std::unique_ptr<QuotaServer>> QuotaServer::Start(const QuotaConfi
       {{"/healthz", [] { return HttpPage{.text = "ok\n"}; }}, {"/readyz", [&self] { return self.Readiness(); }}},
       {.handler = &self.door,
        .bounds = {.body_bytes = config.frontdoor.max_body},
-       .most_connections = kMostHttpConnections});
+       .most_connections = MostHttpConnections()});
   if (!http.ok()) return http.status();
   self.http = *std::move(http);
   auto exposer = MetricsEndpoint::Start(config.metrics, self.metrics.registry());

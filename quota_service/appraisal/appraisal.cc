@@ -19,10 +19,12 @@ Appraisal::Appraisal(std::shared_ptr<Estimator> estimator, const ProviderProfile
       terms_(std::move(terms)),
       estimate_(estimator_->For(terms_.prompt.shape, terms_.key, terms_.asked_cap)),
       cap_(terms_.asked_cap) {
-  const bool ours = terms_.asked_cap > 0 ? terms_.may_lower_cap && ChargesCapForGood(profile) : profile.names_cap;
+  const bool ours = terms_.asked_cap > 0 ? terms_.may_lower_cap && ChargesCapForGood(profile)
+                                         : terms_.may_name_cap && profile.names_cap;
   if (ours) {
-    const auto outputs = estimator_->Outputs(terms_.key, SamplesFor(0.95));
-    cap_ = SizeOutputCap(outputs, estimate_.input, LargestCap());
+    const auto outputs = estimator_->Outputs(terms_.key, SamplesFor(terms_.may_ask_again ? 0.95 : 0.99));
+    cap_ = terms_.may_ask_again ? SizeOutputCap(outputs, estimate_.input, LargestCap())
+                                : SafeOutputCap(outputs, LargestCap());
     // Up to the input's size it costs nothing there.
     if (profile.charge == ChargeRule::kMaxOfCapAndCharacters) {
       cap_ = std::min(std::max(cap_, GateCharge(profile, terms_.prompt.characters, 0)), LargestCap());
@@ -72,8 +74,9 @@ bool Appraisal::Raise(const std::optional<TokenUsage>& usage) {
 }
 
 void Appraisal::Learn(const TokenUsage& usage, bool cut) {
-  // An answer that our cap has cut would have been longer.
-  const bool says_output = !cut || cap_ == terms_.asked_cap || cap_ >= LargestCap();
+  // An answer that our cap has cut would have been longer. Where it was the last word it is learnt all the same, so
+  // that the cap grows.
+  const bool says_output = !cut || !terms_.may_ask_again || cap_ == terms_.asked_cap || cap_ >= LargestCap();
   estimator_->Learn(terms_.prompt.shape, terms_.key, usage.input,
                     says_output ? std::optional<int64_t>(usage.output) : std::nullopt);
 }

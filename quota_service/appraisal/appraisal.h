@@ -21,6 +21,8 @@ class Appraisal {
     PromptProfile prompt = {};
     int64_t asked_cap = 0;       // by the caller; 0: none
     bool may_lower_cap = false;  // the operator allows less than the caller asked for
+    bool may_name_cap = true;    // where the caller asked for none
+    bool may_ask_again = true;   // an answer that a cap of ours has cut is not the caller's yet
     int64_t context_window = 0;  // 0: unknown
   };
 

@@ -234,6 +234,12 @@ BudgetStanding BudgetGate::Stand(const std::string& tenant, Budget& budget) {
           .waiting = budget.waiting.size()};
 }
 
+std::optional<BudgetStanding> BudgetGate::StandingOf(const std::string& tenant) {
+  const auto found = budgets_.find(tenant);
+  if (found == budgets_.end()) return std::nullopt;
+  return Stand(tenant, *found->second);
+}
+
 std::vector<BudgetStanding> BudgetGate::Standings() {
   std::vector<BudgetStanding> standings;
   for (const auto& [tenant, budget] : budgets_) standings.push_back(Stand(tenant, *budget));

@@ -112,6 +112,8 @@ class BudgetGate {
   std::optional<WaitEstimate> WouldWait(const std::string& tenant, int64_t tokens);
   // Tokens of a day; 0: no budget.
   int64_t LimitOf(const std::string& tenant) const;
+  // Empty: no budget.
+  std::optional<BudgetStanding> StandingOf(const std::string& tenant);
   // Of the tenants that have one, by name.
   std::vector<BudgetStanding> Standings();
   // The first `most`, in order.

@@ -34,6 +34,12 @@ int64_t SizeOutputCap(std::vector<int32_t> outputs, int64_t input, int64_t most)
   return best;
 }
 
+int64_t SafeOutputCap(const std::vector<int32_t>& outputs, int64_t most) {
+  if (outputs.size() < SamplesFor(0.99)) return most;
+  const int64_t longest = *std::max_element(outputs.begin(), outputs.end());
+  return std::min(std::max(2 * longest, kLeastOutputCap), most);
+}
+
 int64_t RaiseOutputCap(int64_t cap, int raises, int64_t most) {
   if (raises > 0 || cap > most / kRaise) return most;
   return cap * kRaise;

@@ -16,6 +16,10 @@ inline constexpr int64_t kLeastOutputCap = 1'024;
 // calls, in tokens, in any order.
 int64_t SizeOutputCap(std::vector<int32_t> outputs, int64_t input, int64_t most);
 
+// The same where an answer that is cut cannot be asked for again: twice the longest of `outputs`, so that hardly any is
+// cut; `most` until there are 99 of them.
+int64_t SafeOutputCap(const std::vector<int32_t>& outputs, int64_t most);
+
 // After an answer was cut at `cap`: four times as much, and after that `most`. At `most` there is nothing more to do.
 int64_t RaiseOutputCap(int64_t cap, int raises, int64_t most);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "quota_service/frontdoor/answer/header_lists.h"
@@ -52,9 +53,16 @@ void DoorCall::CancelWaiting() {
   if (call_.waiting()) call_.Cancel("this server is shutting down; send the request again");
 }
 
-absl::StatusOr<RequestBody> DoorCall::BuildBody(const Route&) {
+absl::StatusOr<RequestBody> DoorCall::BuildBody(const Route& route) {
+  std::vector<Splice> splices = request_.splices;
+  for (const BodyField<int64_t>& cap : request_.caps) {
+    if (route.output_cap > 0 && cap.value > route.output_cap) {
+      splices.push_back({cap.begin, cap.end, fmt::format("{}", route.output_cap)});
+    }
+  }
+  std::ranges::sort(splices, {}, &Splice::begin);
   RequestBody body = request_.body;
-  if (!request_.splices.empty()) body.bytes = ApplySplices(body.bytes, request_.splices);
+  if (!splices.empty()) body.bytes = ApplySplices(body.bytes, splices);
   return body;
 }
 
@@ -72,6 +80,7 @@ void DoorCall::OnAdmitted(const Route&, int, Duration waited) {
 
 void DoorCall::AskForLevels() {
   const Envelope& envelope = call_.envelope();
+  budget_ = services_.budgets.StandingOf(envelope.tenant);
   services_.ledger.GetHeadroom({envelope.route.group, envelope.tenant, envelope.session, 0},
                                [this, alive = alive_](absl::StatusOr<Headroom> headroom) {
                                  if (*alive && headroom.ok()) levels_ = std::move(headroom->levels);
@@ -120,7 +129,7 @@ HttpHeaderList DoorCall::AnswerHeaders(const std::string& default_type) const {
   HttpHeaderList headers{{"Content-Type", content_type_.empty() ? default_type : content_type_},
                          {"Cache-Control", "no-store"}};
   headers.insert(headers.end(), upstream_headers_.begin(), upstream_headers_.end());
-  for (auto& header : QuotaHeaders(levels_)) headers.push_back(std::move(header));
+  for (auto& header : QuotaHeaders(levels_, budget_)) headers.push_back(std::move(header));
   const auto waited = std::chrono::floor<std::chrono::milliseconds>(waited_).count();
   headers.emplace_back("X-Holdfast-Waited-Ms", fmt::format("{}", waited));
   return headers;

@@ -21,7 +21,8 @@ struct DoorRequest {
   bool streaming = false;
   Envelope envelope;
   RequestBody body;                      // as it came, except for
-  std::vector<Splice> splices;  // what is replaced in it
+  std::vector<Splice> splices;           // what is replaced in it,
+  std::vector<BodyField<int64_t>> caps;  // and of its output caps those that the route lowers
   bool stored = true;                    // its answer may be gone on from
 };
 
@@ -47,10 +48,11 @@ class DoorCall final : public Exchange, private PassSink {
  private:
   absl::StatusOr<RequestBody> BuildBody(const Route& route) override;
   std::unique_ptr<Tap> NewTap(const Route& route) override;
-  bool can_restart() const override { return false; }
+  // What nobody has seen may be asked for again.
+  bool can_restart() const override { return request_.api != Api::kOther && !request_.streaming && !begun_; }
   void OnWaiting(const WaitNotice&) override {}
   void OnAdmitted(const Route& route, int attempt, Duration waited) override;
-  void OnRestarted(const std::string&) override {}
+  void OnRestarted(const std::string&) override { whole_.clear(); }
   void OnFinished(const CallOutcome& outcome) override;
 
   void OnAnswerHeaders(int http_status, const HttpHeaders& headers) override;
@@ -85,6 +87,7 @@ class DoorCall final : public Exchange, private PassSink {
   bool gone_ = false;
   bool paused_ = false;
   std::vector<LimitGroup::Level> levels_;
+  std::optional<BudgetStanding> budget_;
   int upstream_status_ = 200;
   HttpHeaders upstream_headers_;
   std::string content_type_;

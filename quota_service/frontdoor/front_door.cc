@@ -212,6 +212,9 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
   const int64_t tokens_before = read.api == Api::kResponses && known.own != nullptr ? known.own->tokens : 0;
   read.stored = scanned.store;
   read.splices = SplicesOf(scanned, *route);
+  for (const auto& cap : {scanned.max_output_tokens, scanned.max_completion_tokens, scanned.max_tokens}) {
+    if (cap) read.caps.push_back(*cap);
+  }
   read.envelope = MakeEnvelope({.tenant = *std::move(tenant),
                                 .call_id = "http-" + RandomId(),
                                 .session = SessionOf(request, scanned),
@@ -221,8 +224,13 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
                                 .bytes = static_cast<int64_t>(request.body.capacity()),
                                 .max_wait = *max_wait},
                                *std::move(route));
-  // What other APIs cost in tokens is not known.
-  if (read.api == Api::kOther) read.envelope.charge = 0;
+  if (read.api == Api::kOther) {
+    // What other APIs cost in tokens is not known.
+    read.envelope.charge = 0;
+  } else if (auto appraisal = Appraise(read, scanned, request.body, tokens_before)) {
+    read.envelope.charge = appraisal->charge();
+    read.envelope.appraisal = std::move(appraisal);
+  }
   read.body.method = request.method;
   read.body.path = request.path.substr(std::string_view("/v1").size());
   if (!request.query.empty()) read.body.path += "?" + request.query;
@@ -232,6 +240,27 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
   read.body.headers = HeadersForUpstream(request.headers);
   read.body.bytes = std::move(request.body);
   return read;
+}
+
+std::shared_ptr<Appraisal> FrontDoor::Appraise(const DoorRequest& request, const ScannedRequest& scanned,
+                                               std::string_view body, int64_t tokens_before) const {
+  const Envelope& envelope = request.envelope;
+  const Account& account = *envelope.route.account;
+  const ProviderProfile& profile = ProfileOf(account.profile);
+  const bool lowers = account.lower_output_cap && scanned.output_cap() > 0 && ChargesCapForGood(profile);
+  if (!lowers && !profile.settles) return nullptr;
+  PromptProfile prompt{.characters = scanned.prompt_characters + kCharactersOfToken * tokens_before,
+                       .shape = ShapeOf(ProfileText(body), 0)};
+  prompt.shape.text += static_cast<double>(tokens_before);
+  EstimateKey key{.model = account.name + "/" + envelope.route.model,
+                  .session = envelope.tenant + "/" + envelope.session};
+  return std::make_shared<Appraisal>(estimator_, profile,
+                                     Appraisal::Terms{.key = std::move(key),
+                                                      .prompt = std::move(prompt),
+                                                      .asked_cap = scanned.output_cap(),
+                                                      .may_lower_cap = account.lower_output_cap,
+                                                      .may_name_cap = false,
+                                                      .may_ask_again = !request.streaming});
 }
 
 absl::StatusOr<Duration> FrontDoor::MaxWaitOf(const HttpRequest& request, bool streaming) const {

@@ -44,6 +44,9 @@ class FrontDoor final : public HttpHandler {
   absl::StatusOr<Duration> MaxWaitOf(const HttpRequest& request, bool streaming) const;
   // `home`: the response that the request goes on from; may be null.
   absl::StatusOr<Route> RouteFor(Api api, const std::string& model, const KnownResponse* home) const;
+  // For gates that do more with a call than charge its characters and its cap; null for the others.
+  std::shared_ptr<Appraisal> Appraise(const DoorRequest& request, const ScannedRequest& scanned, std::string_view body,
+                                      int64_t tokens_before) const;
   void Remember(const Envelope& envelope, const std::string& response_id, const TokenUsage& usage);
   // Absent: the upstream is asked.
   std::optional<HttpAnswer> OwnModels(const HttpRequest& request) const;
@@ -54,6 +57,8 @@ class FrontDoor final : public HttpHandler {
   const Router& router_;
   const Authenticator& authenticator_;
   ResponseMemory& responses_;
+  // Apart from that of typed calls: here the text is measured with the JSON around it.
+  const std::shared_ptr<Estimator> estimator_ = std::make_shared<Estimator>();
   const bool open_;  // without tenants: everybody who reaches it is served
   std::unordered_map<DoorCall*, std::unique_ptr<DoorCall>> calls_;
   std::function<void()> on_idle_;

@@ -119,7 +119,7 @@ asio::awaitable<void> Generate(HttpStream& stream, Simulator& simulator, Dialect
     completed = co_await Play(stream, simulator, reply, request.keep_alive);
   }
   stream.Unwatch();
-  simulator.Finish(ticket.index, completed, stream.gone());
+  simulator.Finish(ticket.index, CurrentMoment(), completed, stream.gone());
 }
 
 asio::awaitable<bool> AnswerElse(HttpStream& stream, const Simulator& simulator, const HttpRequest& request) {

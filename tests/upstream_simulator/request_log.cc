@@ -35,6 +35,7 @@ json::object RecordJson(std::int64_t index, const Record& record) {
   object["limit"] = OrNull(record.limit);
   object["status"] = OrNull(record.status);
   object["wait_ms"] = OrNull(record.wait_ms);
+  object["ended_boot_ns"] = OrNull(record.ended_boot_ns);
   object["earliest_boot_ns"] = OrNull(record.earliest_boot_ns);
   object["fault"] = record.fault.empty() ? json::value(nullptr) : json::value(json::string(record.fault));
   return object;

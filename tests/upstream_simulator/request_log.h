@@ -27,6 +27,7 @@ struct Record {
   std::int64_t wall_ms = 0;
   bool completed = false;  // the whole answer was written
   bool client_gone = false;
+  std::optional<std::int64_t> ended_boot_ns;  // CLOCK_BOOTTIME when the answer, or the connection, had ended
   std::optional<std::int64_t> earliest_boot_ns;
 };
 

@@ -131,12 +131,13 @@ Reply Simulator::Respond(const Ticket& ticket, Moment now) {
   return reply;
 }
 
-void Simulator::Finish(std::int64_t index, bool completed, bool client_gone) {
+void Simulator::Finish(std::int64_t index, Moment now, bool completed, bool client_gone) {
   --in_flight_;
   Record* record = log_.Find(index);
   if (record == nullptr) return;
   record->completed = completed;
   record->client_gone = client_gone;
+  record->ended_boot_ns = now.boot_ns;
 }
 
 void Simulator::AddRateLimitHeaders(Reply& reply, Moment now, const std::optional<Refusal>& pretended) const {

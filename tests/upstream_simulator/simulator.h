@@ -49,7 +49,7 @@ class Simulator {
   // What to write, when the status line is due.
   Reply Respond(const Ticket& ticket, Moment now);
   // Exactly once for each ticket.
-  void Finish(std::int64_t index, bool completed, bool client_gone);
+  void Finish(std::int64_t index, Moment now, bool completed, bool client_gone);
 
   bool Authorized(std::string_view authorization) const;
   // The body of GET /v1/models: the models that the script names, and o4-mini.

@@ -31,7 +31,7 @@ class SimulatorTest : public testing::Test {
   Reply Send(std::string_view body, Moment now = kStart) {
     const Simulator::Ticket ticket = simulator_.Arrive(Dialect::kResponses, "", std::string(body), now);
     Reply reply = simulator_.Respond(ticket, now);
-    simulator_.Finish(ticket.index, reply.ending == Ending::kWhole, false);
+    simulator_.Finish(ticket.index, now, reply.ending == Ending::kWhole, false);
     return reply;
   }
   json::value Record(std::size_t index) {

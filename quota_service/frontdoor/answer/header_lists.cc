@@ -39,6 +39,25 @@ std::string ResetText(Duration reset) {
   return fmt::format("{}h{}m{}", ms / 3'600'000, ms / 60'000 % 60, seconds);
 }
 
+// What is left of a limit.
+struct Room {
+  int64_t limit = 0;
+  int64_t remaining = 0;
+  Duration reset{};
+};
+
+void TakeSmaller(const Room& room, std::optional<Room>* least) {
+  if (!*least || room.remaining < (*least)->remaining) *least = room;
+}
+
+void AddRoom(std::string_view name, const std::optional<Room>& room, HttpHeaders* headers) {
+  if (!room) return;
+  const int64_t remaining = std::clamp<int64_t>(room->remaining, 0, room->limit);
+  headers->emplace_back(fmt::format("x-ratelimit-limit-{}", name), fmt::format("{}", room->limit));
+  headers->emplace_back(fmt::format("x-ratelimit-remaining-{}", name), fmt::format("{}", remaining));
+  headers->emplace_back(fmt::format("x-ratelimit-reset-{}", name), ResetText(room->reset));
+}
+
 }  // namespace
 
 HttpHeaders HeadersForUpstream(const HttpHeaders& headers) {
@@ -57,22 +76,22 @@ HttpHeaders HeadersForClient(const HttpHeaders& headers, const std::string& secr
   return passed;
 }
 
-HttpHeaders QuotaHeaders(const std::vector<LimitGroup::Level>& levels) {
-  HttpHeaders headers;
-  for (const auto& [dimension, name] :
-       {std::pair(Dimension::kRequests, "requests"), std::pair(Dimension::kTokens, "tokens")}) {
-    const LimitGroup::Level* least = nullptr;
-    for (const LimitGroup::Level& level : levels) {
-      if (level.dimension == dimension && (least == nullptr || level.remaining < least->remaining)) least = &level;
-    }
-    if (least == nullptr || least->limit <= 0) continue;
-    const int64_t remaining = std::clamp<int64_t>(least->remaining, 0, least->limit);
-    const double used = static_cast<double>(least->limit - least->remaining) / static_cast<double>(least->limit);
-    headers.emplace_back(fmt::format("x-ratelimit-limit-{}", name), fmt::format("{}", least->limit));
-    headers.emplace_back(fmt::format("x-ratelimit-remaining-{}", name), fmt::format("{}", remaining));
-    headers.emplace_back(fmt::format("x-ratelimit-reset-{}", name),
-                         ResetText(FromSeconds(std::max(0.0, used) * ToSeconds(least->per))));
+HttpHeaders QuotaHeaders(const std::vector<LimitGroup::Level>& levels, const std::optional<BudgetStanding>& budget) {
+  std::optional<Room> requests;
+  std::optional<Room> tokens;
+  for (const LimitGroup::Level& level : levels) {
+    if (level.limit <= 0) continue;
+    const double used = static_cast<double>(level.limit - level.remaining) / static_cast<double>(level.limit);
+    const Room room{level.limit, level.remaining, FromSeconds(std::max(0.0, used) * ToSeconds(level.per))};
+    if (level.dimension == Dimension::kRequests) TakeSmaller(room, &requests);
+    if (level.dimension == Dimension::kTokens) TakeSmaller(room, &tokens);
   }
+  if (budget) {
+    TakeSmaller({budget->limit, budget->limit - budget->spent - budget->reserved, budget->until_reset}, &tokens);
+  }
+  HttpHeaders headers;
+  AddRoom("requests", requests, &headers);
+  AddRoom("tokens", tokens, &headers);
   return headers;
 }
 

@@ -142,11 +142,16 @@ class ResponsesPassTap final : public PassTap {
     if (FindText(&*answer, "object") != "response" && !Find(&*answer, "output")) return std::nullopt;
     Verdict verdict = Of(EventClass::kDone);
     verdict.usage = ReadUsage(Find(&*answer, "usage"));
+    verdict.cut = IsCut(&*answer);
     sink().OnComplete(body, IdOf(&*answer));
     return verdict;
   }
 
  private:
+  static bool IsCut(const boost::json::value* response) {
+    return FindText(FindObject(response, "incomplete_details"), "reason") == "max_output_tokens";
+  }
+
   static bool IsBeforeOutput(std::string_view type) {
     static constexpr std::string_view kTypes[] = {
         "response.created",
@@ -179,6 +184,7 @@ class ResponsesPassTap final : public PassTap {
     Pass(event);
     Verdict verdict = Of(EventClass::kDone);
     verdict.usage = ReadUsage(Find(response, "usage"));
+    verdict.cut = IsCut(response);
     sink().OnComplete({}, IdOf(response));
     return verdict;
   }
@@ -216,6 +222,9 @@ class ChatPassTap final : public PassTap {
     if (Find(&*answer, "choices") == nullptr) return std::nullopt;
     Verdict verdict = Of(EventClass::kDone);
     verdict.usage = ReadUsage(Find(&*answer, "usage"));
+    for (const boost::json::value& choice : FindArray(&*answer, "choices")) {
+      verdict.cut = verdict.cut || FindText(&choice, "finish_reason") == "length";
+    }
     sink().OnComplete(body, IdOf(&*answer));
     return verdict;
   }
@@ -230,7 +239,9 @@ class ChatPassTap final : public PassTap {
   bool SaysSomething(const boost::json::value& chunk) {
     bool says = false;
     for (const boost::json::value& choice : FindArray(&chunk, "choices")) {
-      if (!FindText(&choice, "finish_reason").empty()) says = finished_ = true;
+      const std::string_view reason = FindText(&choice, "finish_reason");
+      if (!reason.empty()) says = finished_ = true;
+      cut_ = cut_ || reason == "length";
       const boost::json::value* delta = FindObject(&choice, "delta");
       if (delta == nullptr) continue;
       for (const auto& [key, value] : delta->get_object()) {
@@ -245,6 +256,7 @@ class ChatPassTap final : public PassTap {
   Verdict Done() {
     Verdict verdict = Of(EventClass::kDone);
     verdict.usage = usage_;
+    verdict.cut = cut_;
     sink().OnComplete({}, {});
     return verdict;
   }
@@ -252,6 +264,7 @@ class ChatPassTap final : public PassTap {
   std::optional<TokenUsage> usage_;
   bool answered_ = false;
   bool finished_ = false;
+  bool cut_ = false;
 };
 
 // Other APIs: nothing is known of what they answer.

@@ -77,6 +77,27 @@ TEST_F(AppraisalTest, AnAnswerThatOurCapCutIsWorthMoreTwiceAtMost) {
   EXPECT_FALSE(call.Raise(std::nullopt));
 }
 
+TEST_F(AppraisalTest, WhereACutAnswerIsTheLastTheCapIsLoweredWithCare) {
+  const auto passed_on = [&](int64_t asked_cap) {
+    return Appraisal(estimator_, ProfileOf("moonshot"),
+                     {.key = {"up/m"},
+                      .prompt = {.characters = 40'000, .shape = {.text = 9'000}},
+                      .asked_cap = asked_cap,
+                      .may_lower_cap = true,
+                      .may_name_cap = false,
+                      .may_ask_again = false});
+  };
+  EXPECT_EQ(passed_on(0).output_cap(), 0) << "a cap that is not there is not named";
+  for (int i = 0; i < 98; ++i) passed_on(32'000).Learn({.input = 9'000, .output = 900}, false);
+  EXPECT_EQ(passed_on(32'000).output_cap(), 32'000);
+  passed_on(32'000).Learn({.input = 9'000, .output = 900}, false);
+  EXPECT_EQ(passed_on(32'000).output_cap(), 1'800);
+  EXPECT_EQ(passed_on(32'000).charge(), 10'002 + 1'800);
+  EXPECT_EQ(passed_on(600).output_cap(), 600);
+  passed_on(32'000).Learn({.input = 9'000, .output = 1'800}, true);
+  EXPECT_EQ(passed_on(32'000).output_cap(), 3'600) << "one that it has cut was longer";
+}
+
 TEST_F(AppraisalTest, TheCallersOwnCapIsNotRaised) {
   EXPECT_FALSE(Of("moonshot", 600).Raise(std::nullopt));
   EXPECT_FALSE(Of("openai").Raise(std::nullopt));

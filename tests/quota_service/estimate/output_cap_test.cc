@@ -32,6 +32,16 @@ TEST(OutputCap, CutsRarelyWhereAskingAgainIsDear) {
   EXPECT_EQ(SizeOutputCap(outputs, 2'000'000, kLargestOutputCap), 10'000);
 }
 
+TEST(OutputCap, IsFarAboveAllThatWasSeenWhereACutAnswerIsTheLast) {
+  EXPECT_EQ(SafeOutputCap({}, 32'000), 32'000);
+  EXPECT_EQ(SafeOutputCap(std::vector<int32_t>(98, 700), 32'000), 32'000);
+  std::vector<int32_t> outputs(99, 700);
+  outputs[50] = 3000;
+  EXPECT_EQ(SafeOutputCap(outputs, 32'000), 6'000);
+  EXPECT_EQ(SafeOutputCap(outputs, 5'000), 5'000);
+  EXPECT_EQ(SafeOutputCap(std::vector<int32_t>(200, 10), 32'000), kLeastOutputCap);
+}
+
 TEST(OutputCap, RisesFourfoldAndThenAllTheWay) {
   EXPECT_EQ(RaiseOutputCap(2000, 0, kLargestOutputCap), 8000);
   EXPECT_EQ(RaiseOutputCap(8000, 1, kLargestOutputCap), kLargestOutputCap);

@@ -1,5 +1,6 @@
 #include "quota_service/frontdoor/door_call.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,6 +37,9 @@ class DoorCallTest : public testing::Test {
     bool streaming = true;
     Duration max_wait = std::chrono::hours(1);
     int64_t charge = 1000;
+    std::string body = R"({"model":"gpt"})";
+    std::vector<BodyField<int64_t>> caps = {};
+    std::shared_ptr<Appraisal> appraisal = nullptr;
   };
 
   void Start() { Start(Ask()); }
@@ -43,8 +47,10 @@ class DoorCallTest : public testing::Test {
     DoorRequest request;
     request.api = ask.api;
     request.streaming = ask.streaming;
-    request.envelope = MakeEnvelope(rig_.account, {.charge = ask.charge, .max_wait = ask.max_wait});
-    request.body = {ask.api == Api::kResponses ? "/responses" : "/chat/completions", R"({"model":"gpt"})"};
+    request.envelope =
+        MakeEnvelope(rig_.account, {.charge = ask.charge, .max_wait = ask.max_wait, .appraisal = ask.appraisal});
+    request.body = {ask.api == Api::kResponses ? "/responses" : "/chat/completions", ask.body};
+    request.caps = ask.caps;
     request.splices = {{9, 14, "\"gpt-upstream\""}};
     call_ = std::make_unique<DoorCall>(
         rig_.services(), std::move(request), reply_,
@@ -235,6 +241,7 @@ TEST_F(DoorCallTest, AClientThatGoesWhileItWaitsLeavesTheQueue) {
 }
 
 TEST_F(DoorCallTest, AClientThatStopsReadingHoldsItsUpstreamUp) {
+  rig_.account.stall_timeout = minutes(10);
   const std::string piece = stream_.Delta(std::string(600'000, 'x'));
   Push(Script::Stream()
            .Body(stream_.Started() + piece)
@@ -321,6 +328,59 @@ TEST_F(DoorCallTest, APlainAnswerThatSaysThatItFailedIsAbsorbed) {
   rig_.loop.Advance(seconds(6));
   EXPECT_EQ(reply_->status, 200U);
   EXPECT_THAT(reply_->body, HasSubstr("completed"));
+}
+
+// Of a provider that charges caps for good, where the operator allows less than callers ask for.
+std::shared_ptr<Appraisal> Lowered(const std::shared_ptr<Estimator>& estimator, int64_t asked_cap, bool may_ask_again) {
+  return std::make_shared<Appraisal>(estimator, ProfileOf("moonshot"),
+                                     Appraisal::Terms{.key = {"acme/gpt"},
+                                                      .prompt = {.characters = 400},
+                                                      .asked_cap = asked_cap,
+                                                      .may_lower_cap = true,
+                                                      .may_name_cap = false,
+                                                      .may_ask_again = may_ask_again});
+}
+
+TEST_F(DoorCallTest, ALowerCapIsSplicedInAndNothingElseIsTouched) {
+  const auto estimator = std::make_shared<Estimator>();
+  for (int i = 0; i < 99; ++i) Lowered(estimator, 32'000, false)->Learn({.input = 100, .output = 900}, false);
+  Push(Good());
+  Start({.body = R"({"model":"gpt", "max_tokens" : 500,"max_completion_tokens":32000, "x":1.50})",
+         .caps = {{500, 31, 34}, {32'000, 59, 64}},
+         .appraisal = Lowered(estimator, 32'000, false)});
+  EXPECT_EQ(rig_.upstream.seen().at(0).request.body,
+            R"({"model":"gpt-upstream", "max_tokens" : 500,"max_completion_tokens":1800, "x":1.50})");
+  EXPECT_TRUE(reply_->ended);
+}
+
+TEST_F(DoorCallTest, APlainAnswerThatOurCapHasCutIsAskedForAgain) {
+  const auto answer = [](std::string_view reason, int tokens) {
+    return fmt::format(R"({{"choices":[{{"index":0,"message":{{"content":"{}"}},"finish_reason":"{}"}}],)"
+                       R"("usage":{{"prompt_tokens":90,"completion_tokens":{}}}}})",
+                       reason, reason, tokens);
+  };
+  Push(Script::Answer(200, answer("length", 4096)));
+  Push(Script::Answer(200, answer("stop", 5000)));
+  Start({.api = Api::kChat,
+         .streaming = false,
+         .body = R"({"model":"gpt","max_tokens":32000})",
+         .caps = {{32'000, 28, 33}},
+         .appraisal = Lowered(std::make_shared<Estimator>(), 32'000, true)});
+  ASSERT_EQ(rig_.upstream.seen().size(), 2U);
+  EXPECT_THAT(rig_.upstream.seen()[0].request.body, HasSubstr(R"("max_tokens":4096})"));
+  EXPECT_THAT(rig_.upstream.seen()[1].request.body, HasSubstr(R"("max_tokens":16384})"));
+  EXPECT_EQ(reply_->body, answer("stop", 5000));
+}
+
+TEST_F(DoorCallTest, ACutAnswerIsGivenWhereNoLargerOneCanBeWaitedFor) {
+  const std::string cut = R"({"object":"response","status":"incomplete","output":[],"incomplete_details":)"
+                          R"({"reason":"max_output_tokens"},"usage":{"input_tokens":90,"output_tokens":4096}})";
+  rig_.Learn(12'000, 12'000);
+  Push(Script::Answer(200, cut));
+  Start({.streaming = false, .appraisal = Lowered(std::make_shared<Estimator>(), 32'000, true)});
+  rig_.loop.Advance(seconds(1));
+  EXPECT_EQ(reply_->status, 200U);
+  EXPECT_EQ(reply_->body, cut);
 }
 
 TEST_F(DoorCallTest, OtherApisGetWhateverTheUpstreamSays) {

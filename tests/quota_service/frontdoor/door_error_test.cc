@@ -138,5 +138,19 @@ TEST(HeaderLists, QuotaHeadersNameTheTightestLimit) {
   EXPECT_THAT(QuotaHeaders({}), IsEmpty());
 }
 
+TEST(HeaderLists, TheTenantsBudgetIsALimitToo) {
+  const std::vector<LimitGroup::Level> levels = {
+      {Dimension::kTokens, 200'000, seconds(60), 100'000, LimitSource::kConfigured}};
+  BudgetStanding budget{.tenant = "web", .limit = 1'000'000, .spent = 930'000, .reserved = 50'000};
+  budget.until_reset = std::chrono::hours(5);
+  EXPECT_THAT(QuotaHeaders(levels, budget), UnorderedElementsAre(Pair("x-ratelimit-limit-tokens", "1000000"),
+                                                                 Pair("x-ratelimit-remaining-tokens", "20000"),
+                                                                 Pair("x-ratelimit-reset-tokens", "5h0m0s")));
+  budget.spent = 500'000;
+  EXPECT_THAT(QuotaHeaders(levels, budget), testing::Contains(Pair("x-ratelimit-remaining-tokens", "100000")));
+  budget.spent = 1'200'000;
+  EXPECT_THAT(QuotaHeaders({}, budget), testing::Contains(Pair("x-ratelimit-remaining-tokens", "0")));
+}
+
 }  // namespace
 }  // namespace holdfast::quota

@@ -175,6 +175,37 @@ TEST_F(FrontDoorTest, AResponseThatIsNotStoredIsNotRemembered) {
               HasSubstr("x-ratelimit-remaining-tokens: 999"));
 }
 
+TEST_F(FrontDoorTest, OutputCapsAreLoweredOnlyWhereTheOperatorSaysSo) {
+  StopServer();
+  config_.upstreams[0].account.lower_output_cap = true;
+  StartServer();
+  const std::string streamed = R"({"model":"m","stream":true, "max_output_tokens" : 32000,"input":"Hello"})";
+  const auto sent = [this](int index) {
+    return test::HttpCall("GET", upstream().url() + "/requests/" + std::to_string(index) + "/body")->body;
+  };
+  EXPECT_THAT(Post("/v1/responses", streamed), HasSubstr("response.completed"));
+  EXPECT_EQ(sent(0), streamed) << "nothing is known of this model's answers";
+  HttpSession session = Connect();
+  for (int i = 1; i < 99; ++i) {
+    session.Post("/v1/responses", R"({"model":"m","max_output_tokens":32000,"input":"Hello"})");
+    session.ReadUntil("\"metadata\":{}}");
+    session.Forget();
+  }
+  EXPECT_THAT(Post("/v1/responses", streamed), HasSubstr("response.completed"));
+  EXPECT_EQ(sent(99), R"({"model":"m","stream":true, "max_output_tokens" : 1024,"input":"Hello"})");
+}
+
+TEST_F(FrontDoorTest, TellsATenantItsBudgetWhereThatIsWhatIsLeft) {
+  StopServer();
+  config_.tenants.push_back({.name = "web", .token = "token-of-web", .tokens_per_day = 5'000});
+  StartServer();
+  upstream().SetLimits(R"({"tokens": {"limit": 1000000}})");
+  const std::string web = "Authorization: Bearer token-of-web\r\n";
+  EXPECT_THAT(Post("/v1/responses", kPlain, web), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(Post("/v1/responses", kPlain, web),
+              AllOf(HasSubstr("x-ratelimit-limit-tokens: 5000\r\n"), HasSubstr("x-ratelimit-remaining-tokens: 49")));
+}
+
 TEST_F(FrontDoorTest, ListsTheModelsThatItKnows) {
   const auto models = test::HttpCall("GET", HttpUrl("/v1/models"));
   ASSERT_TRUE(models.ok());

@@ -22,6 +22,8 @@ class HttpSession {
   // All that came so far, or comes until this text has come. Without it: until the server closes.
   std::string ReadUntil(std::string_view text);
   std::string ReadAll() { return ReadUntil(""); }
+  // What came so far is not looked at again.
+  void Forget() { received_.clear(); }
   // No more is sent.
   void ShutdownSend();
   void Close();

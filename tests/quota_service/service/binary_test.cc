@@ -2,6 +2,12 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/http_call.h"
 #include "tests/support/process.h"
 #include "tests/support/simulator_control.h"
 #include "tests/support/temporary_folder.h"
@@ -80,6 +86,52 @@ TEST_F(QuotaServiceBinaryTest, ServesFromTheEnvironmentAloneAndEndsOnSigtermWith
   EXPECT_EQ(process_->WaitForExit(), 0);
   EXPECT_THAT(process_->err(), HasSubstr("stopped"));
   EXPECT_THAT(process_->err() + process_->out(), Not(HasSubstr(kKey)));
+}
+
+// A port that nobody had a moment ago.
+std::string FreeAddress() {
+  boost::asio::io_context context;
+  using boost::asio::ip::tcp;
+  const tcp::acceptor acceptor(context, {boost::asio::ip::make_address("127.0.0.1"), 0});
+  return "127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
+}
+
+TEST_F(QuotaServiceBinaryTest, WhatClientsAreToldToReachUsByDoesNotLeadUsToOurselves) {
+  test::SimulatorProcess simulator({"--api-key", kKey});
+  const std::string own = FreeAddress();
+  Run({"--grpc", "127.0.0.1:0", "--http", own, "--metrics", "127.0.0.1:0"},
+      {{"OPENAI_API_KEY", kKey},
+       {"OPENAI_BASE_URL", "http://" + own + "/v1"},
+       {"HOLDFAST_UPSTREAM_URL", simulator.url()}});
+  ASSERT_TRUE(process_->WaitForLine(Process::Stream::kErr, "listening: ").has_value()) << process_->err();
+  const auto answer = test::HttpCall("POST", "http://" + own + "/v1/responses", R"({"model":"m","input":"x"})");
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(simulator.control().Requests().size(), 1U);
+}
+
+TEST_F(QuotaServiceBinaryTest, AnUpstreamThatIsItselfIs1AndNamed) {
+  const std::string own = FreeAddress();
+  Run({"--grpc", "127.0.0.1:0", "--http", own, "--metrics", "127.0.0.1:0"},
+      {{"OPENAI_API_KEY", kKey}, {"HOLDFAST_UPSTREAM_URL", "http://" + own + "/v1"}});
+  EXPECT_EQ(process_->WaitForExit(), 1);
+  EXPECT_THAT(process_->err(), testing::AllOf(HasSubstr("own address"), HasSubstr("HOLDFAST_UPSTREAM_URL")));
+}
+
+TEST_F(QuotaServiceBinaryTest, MayOpenAsManyDescriptorsAsItIsEverAllowedTo) {
+  Run(free_ports_, {{"HOLDFAST_UPSTREAM_URL", "http://127.0.0.1:1"}});
+  ASSERT_TRUE(process_->WaitForLine(Process::Stream::kErr, "listening: ").has_value());
+  std::ifstream limits("/proc/" + std::to_string(process_->pid()) + "/limits");
+  for (std::string line; std::getline(limits, line);) {
+    std::istringstream words(line);
+    std::string a, b, c, soft, hard;
+    words >> a >> b >> c >> soft >> hard;
+    if (b == "open") {
+      EXPECT_EQ(soft, hard);
+      return;
+    }
+  }
+  FAIL() << "no limit on open files was found";
 }
 
 TEST_F(QuotaServiceBinaryTest, TheLogIsNotSilencedByAWordThatItDoesNotKnow) {
