@@ -51,7 +51,7 @@ class FakeUpstream final : public UpstreamClient {
   struct Seen {
     UpstreamRequest request;
     BootTime at;
-    bool open = true;   // its exchange exists
+    bool open = true;  // its exchange exists
     bool paused = false;
     BootTime closed{};  // when it was destroyed
   };
