@@ -118,6 +118,7 @@ std::unique_ptr<WatchStream> AgentClient::Watch(const std::string& session_id, i
   pb::WatchRequest request;
   request.set_session_id(session_id);
   request.set_after_sequence(after_sequence);
+  request.set_accept_snapshot(true);
   return std::make_unique<WatchStream>(
       token_, [this, request](grpc::ClientContext* context) { return stub_->Watch(context, request); });
 }

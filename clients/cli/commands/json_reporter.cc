@@ -81,6 +81,11 @@ void JsonReporter::Show(const WaitAnnounced& change) {
   if (wait_.Note(change.wait, BootClock::now())) WriteJsonLine(screen_, WaitJson(change.wait));
 }
 
+void JsonReporter::Show(const LogWentBack& change) {
+  wait_.Clear();
+  screen_.Err(LogWentBackLine(change));
+}
+
 void JsonReporter::Show(const ItemDone& change) {
   wait_.Clear();
   Write("item.completed", {{"item", ItemJson(change.id, change.item)}});

@@ -34,6 +34,7 @@ class JsonReporter final : public TurnReporter {
   void Show(const WaitAnnounced& change);
   void Show(const WaitUnsure&) { wait_.Doubt(); }
   void Show(const CallRuns&) { wait_.Clear(); }
+  void Show(const LogWentBack& change);
   void Show(const ItemDone& change);
   void Show(const ResultRecorded& change);
   void Show(const ApprovalAsked& change);

@@ -102,6 +102,13 @@ void TextReporter::Show(const WaitUnsure&) { wait_.Doubt(); }
 
 void TextReporter::Show(const CallRuns&) { wait_.Clear(); }
 
+void TextReporter::Show(const LogWentBack& change) {
+  wait_.Clear();
+  screen_.EndOutLine();
+  streaming_ = false;
+  screen_.Err(LogWentBackLine(change));
+}
+
 void TextReporter::Show(const ItemDone& change) {
   wait_.Clear();
   if (change.item.has_reasoning()) {

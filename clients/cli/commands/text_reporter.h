@@ -35,6 +35,7 @@ class TextReporter final : public TurnReporter {
   void Show(const WaitAnnounced& change);
   void Show(const WaitUnsure& change);
   void Show(const CallRuns& change);
+  void Show(const LogWentBack& change);
   void Show(const ItemDone& change);
   void Show(const ResultRecorded& change);
   void Show(const ApprovalAsked& change);

@@ -49,4 +49,12 @@ std::string LinkLostLine(const std::string& reason, bool has_session) {
   return fmt::format("agent_service cannot go on · trying again{}: {}", saved, SanitizeLine(reason, kMaxReason));
 }
 
+std::string LogWentBackLine(const LogWentBack& change) {
+  return fmt::format(
+      "the session's log ends at event {} and not at {}, its database was put back or salvaged · showing the turn as "
+      "it "
+      "is now",
+      change.last, change.seen);
+}
+
 }  // namespace holdfast::cli

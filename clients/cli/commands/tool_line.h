@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "clients/cli/commands/turn_view.h"
 #include "holdfast/agent/v1/agent.pb.h"
 #include "holdfast/quota/v1/model.pb.h"
 
@@ -18,5 +19,6 @@ std::string ApprovalLine(const agent::v1::ApprovalDecided& decided);
 
 // What people read while agent_service is out of reach, or says `reason` for not going on.
 std::string LinkLostLine(const std::string& reason, bool has_session);
+std::string LogWentBackLine(const LogWentBack& change);
 
 }  // namespace holdfast::cli

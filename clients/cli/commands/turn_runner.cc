@@ -93,6 +93,7 @@ TurnResult TurnRunner::Follow(const std::string& session_id, TurnView& view, Lin
           reporter_.OnChange(change);
           if (std::holds_alternative<TurnDone>(change)) result.exit_code = kExitDone;
           if (const auto* broke = std::get_if<TurnBroke>(&change)) result.exit_code = ExitCodeFor(broke->failure);
+          if (std::holds_alternative<LogWentBack>(change)) stream.reset();
         }
         break;
       case WatchStream::Next::kEnded: {

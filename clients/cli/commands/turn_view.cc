@@ -1,6 +1,7 @@
 #include "clients/cli/commands/turn_view.h"
 
 #include <fmt/format.h>
+#include <grpcpp/support/status.h>
 
 #include <algorithm>
 
@@ -37,16 +38,41 @@ std::vector<TurnChange> TurnView::Fold(const WatchEvent& event) {
     case WatchEvent::kAdmitted:
       return {CallRuns{}};
     case WatchEvent::kCaughtUp:
-      caught_up_ = true;
-      // If a call waits, it is said next.
-      return {WaitUnsure{}};
+      return FoldCaughtUp();
+    case WatchEvent::kCursorExpired:
+      return {StartOver(event.cursor_expired())};
     default:
       return {};
   }
 }
 
+LogWentBack TurnView::StartOver(const agent::v1::CursorExpired& expired) {
+  const LogWentBack change{.seen = cursor_, .last = expired.session().last_sequence()};
+  *this = TurnView(std::move(turn_id_), 0);
+  sought_ = true;
+  return change;
+}
+
+std::vector<TurnChange> TurnView::FoldCaughtUp() {
+  caught_up_ = true;
+  // If a call waits, it is said next.
+  if (!sought_) return {WaitUnsure{}};
+  ended_ = true;
+  TurnBroke broke;
+  broke.failure.set_turn_id(turn_id_);
+  broke.failure.set_code(grpc::StatusCode::DATA_LOSS);
+  broke.failure.set_message(
+      "the session's log has nothing of this turn any more; look at the session with `holdfast sessions show`, then "
+      "say "
+      "it again");
+  return {std::move(broke)};
+}
+
 std::vector<TurnChange> TurnView::FoldDurable(const SessionEvent& event) {
   switch (event.kind_case()) {
+    case SessionEvent::kTurnStarted:
+      if (event.turn_started().turn_id() == turn_id_) sought_ = false;
+      return {};
     case SessionEvent::kModelCallStarted:
       if (event.model_call_started().turn_id() == turn_id_) ForgetText();
       return {};

@@ -36,6 +36,12 @@ struct WaitAnnounced {
 // What was announced may be over; if it is not, it is announced again.
 struct WaitUnsure {};
 struct CallRuns {};
+// The session's log ends before what was seen of it: its database was put back, or salvaged. All of it is void, and
+// what there is of the turn is told from its beginning.
+struct LogWentBack {
+  int64_t seen = 0;  // sequences
+  int64_t last = 0;
+};
 struct ItemDone {
   std::string id;
   quota::v1::Item item;
@@ -63,8 +69,8 @@ struct TurnBroke {
   agent::v1::TurnFailed failure;
 };
 
-using TurnChange = std::variant<ItemBegun, TextGrown, TextVoided, WaitAnnounced, WaitUnsure, CallRuns, ItemDone,
-                                ResultRecorded, ApprovalAsked, ApprovalGiven, TurnDone, TurnBroke>;
+using TurnChange = std::variant<ItemBegun, TextGrown, TextVoided, WaitAnnounced, WaitUnsure, CallRuns, LogWentBack,
+                                ItemDone, ResultRecorded, ApprovalAsked, ApprovalGiven, TurnDone, TurnBroke>;
 
 // The text parts of a message, joined; a refusal's words count as text.
 std::string TextOf(const quota::v1::Message& message);
@@ -75,7 +81,8 @@ class TurnView {
   // `after_sequence` is where watching begins: before the turn's first event.
   TurnView(std::string turn_id, int64_t after_sequence) : turn_id_(std::move(turn_id)), cursor_(after_sequence) {}
 
-  // Durable events that were seen before, and those of other turns, change nothing.
+  // Durable events that were seen before, and those of other turns, change nothing. After LogWentBack the stream is to
+  // be opened again, from the cursor.
   std::vector<TurnChange> Fold(const agent::v1::WatchEvent& event);
   // What a new stream replays may answer calls that seem open now: none is offered until it has caught up.
   void OnStreamBroken() { caught_up_ = false; }
@@ -98,6 +105,8 @@ class TurnView {
  private:
   using Channel = std::pair<std::string, bool>;  // item id, is it reasoning
 
+  LogWentBack StartOver(const agent::v1::CursorExpired& expired);
+  std::vector<TurnChange> FoldCaughtUp();
   std::vector<TurnChange> FoldDurable(const agent::v1::SessionEvent& event);
   std::vector<TurnChange> FoldDelta(const quota::v1::Delta& delta);
   std::vector<TurnChange> FoldAnswer(const agent::v1::ModelAnswered& answered);
@@ -108,6 +117,7 @@ class TurnView {
   int64_t cursor_;
   bool caught_up_ = false;
   bool ended_ = false;
+  bool sought_ = false;  // the log went back, and the turn's beginning was not seen since
   std::string answer_;
   std::vector<quota::v1::ToolCall> open_calls_;
   std::set<std::string> taken_;

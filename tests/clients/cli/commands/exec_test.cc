@@ -332,6 +332,35 @@ TEST_F(ExecTest, ContinuesFromItsCursorAfterARestart) {
   EXPECT_EQ(agent_.watches().back().after_sequence(), 4);
 }
 
+TEST_F(ExecTest, ALogThatWasPutBackIsFollowedAsItIs) {
+  agent_.Play([](ScriptedTurn& turn) {
+    turn.CallTool("call-1", "shell", R"({"command":"echo ran >> ran.txt"})");
+    turn.AwaitToolResult("call-1");
+    // 1 the session, 2 the turn; the client has seen 3, the call.
+    turn.agent().PutBack(turn.session_id(), 2);
+    turn.agent().AwaitWatches(3);
+    AnswerAndComplete(turn);
+  });
+  CliProcess cli({"exec", "p", "--approve", "full"}, Plain());
+  EXPECT_EQ(cli.ExitCode(), 0) << cli.err();
+  EXPECT_EQ(cli.out(), "The answer.\n");
+  EXPECT_THAT(cli.err(), HasSubstr("the session's log ends at event 2 and not at "));
+  EXPECT_EQ(FileText(workspace() / "ran.txt"), "ran\n");
+  EXPECT_EQ(agent_.watches().back().after_sequence(), 0);
+}
+
+TEST_F(ExecTest, ATurnThatThePutBackLogHasNothingOfIsLost) {
+  agent_.Play([](ScriptedTurn& turn) {
+    turn.CallTool("call-1", "list_files", "{}");
+    turn.AwaitToolResult("call-1");
+    turn.agent().PutBack(turn.session_id(), 1);
+  });
+  CliProcess cli({"exec", "p"}, Plain());
+  EXPECT_EQ(cli.ExitCode(), 1);
+  EXPECT_EQ(cli.out(), "");
+  EXPECT_THAT(cli.err(), HasSubstr("the session's log has nothing of this turn any more"));
+}
+
 TEST_F(ExecTest, AnOutageInMidTurnIsBoundedAndSaysHowToResume) {
   agent_.Play([](ScriptedTurn& turn) { turn.AwaitCancel(); });
   CliProcess cli({"exec", "p", "--max-wait", "0"}, Plain());

@@ -144,6 +144,15 @@ void FakeAgent::BreakWatches() {
   changed_.notify_all();
 }
 
+void FakeAgent::PutBack(const std::string& session_id, int64_t last_sequence) {
+  const std::lock_guard lock(mutex_);
+  FakeSession& session = sessions_[session_id];
+  session.log.resize(static_cast<size_t>(last_sequence));
+  session.info.set_last_sequence(last_sequence);
+  ++break_count_;
+  changed_.notify_all();
+}
+
 void FakeAgent::AwaitWatches(int count) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return static_cast<int>(watches_.size()) >= count || stopping_; });
@@ -321,7 +330,12 @@ grpc::Status FakeAgent::Watch(grpc::ServerContext* context, const agent::v1::Wat
   bool caught_up = false;
   while (!context->IsCancelled() && !stopping_ && break_count_ == breaks) {
     std::vector<WatchEvent> batch;
-    const auto& log = sessions_[request->session_id()].log;
+    const FakeSession& session = sessions_[request->session_id()];
+    const auto& log = session.log;
+    if (!caught_up && request->accept_snapshot() && sent > static_cast<int64_t>(log.size())) {
+      *batch.emplace_back().mutable_cursor_expired()->mutable_session() = session.info;
+      sent = session.info.last_sequence();
+    }
     for (; sent < static_cast<int64_t>(log.size()); ++sent) {
       *batch.emplace_back().mutable_event() = log[static_cast<size_t>(sent)];
     }

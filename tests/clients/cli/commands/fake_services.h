@@ -65,6 +65,8 @@ class FakeAgent final : public agent::v1::AgentService::Service {
   void FailNext(const std::string& method, grpc::Status status, int times = 1, bool after_effect = false);
   // Ends every Watch with UNAVAILABLE.
   void BreakWatches();
+  // The session's log is what it was at this event, as of an older copy of the database; every Watch ends.
+  void PutBack(const std::string& session_id, int64_t last_sequence);
   // Blocks until so many Watch calls have begun in all.
   void AwaitWatches(int count);
 

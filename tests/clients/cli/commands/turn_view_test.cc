@@ -1,6 +1,7 @@
 #include "clients/cli/commands/turn_view.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/support/status.h>
 #include <gtest/gtest.h>
 
 namespace holdfast::cli {
@@ -251,6 +252,44 @@ TEST(TurnView, AfterABrokenStreamAWaitMayBeOver) {
   view.Fold(now);
   view.OnStreamBroken();
   Only<WaitUnsure>(view.Fold(CaughtUp()));
+}
+
+WatchEvent Expired(int64_t last) {
+  WatchEvent event;
+  event.mutable_cursor_expired()->mutable_session()->set_last_sequence(last);
+  return event;
+}
+
+WatchEvent Started(int64_t sequence) {
+  WatchEvent event = Durable(sequence);
+  event.mutable_event()->mutable_turn_started()->set_turn_id(kTurn);
+  return event;
+}
+
+TEST(TurnView, AfterTheLogWentBackTheTurnIsToldFromItsBeginning) {
+  TurnView view(kTurn, 1);
+  view.Fold(Started(2));
+  view.Fold(Answered(3, "m", "", "call-1"));
+  view.Fold(CaughtUp());
+  ASSERT_TRUE(Take(view));
+  const auto went_back = Only<LogWentBack>(view.Fold(Expired(2)));
+  EXPECT_EQ(went_back.seen, 3);
+  EXPECT_EQ(went_back.last, 2);
+  EXPECT_EQ(view.cursor(), 0);
+  EXPECT_FALSE(view.OpenToolCall()) << "of what is void";
+  view.Fold(Started(2));
+  Only<WaitUnsure>(view.Fold(CaughtUp()));
+  view.Fold(Answered(3, "m", "", "call-1"));
+  EXPECT_EQ(view.OpenToolCall()->call_id(), "call-1") << "asked for again: the journal knows that it ran";
+}
+
+TEST(TurnView, ATurnThatTheLogHasNothingOfAnyMoreHasFailed) {
+  TurnView view(kTurn, 1);
+  view.Fold(Started(2));
+  view.Fold(Expired(1));
+  view.Fold(Durable(1));
+  EXPECT_EQ(Only<TurnBroke>(view.Fold(CaughtUp())).failure.code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_TRUE(view.ended());
 }
 
 TEST(TurnView, AFailureEndsTheTurn) {
