@@ -14,13 +14,14 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent_service/store/executor.h"
 #include "common/sqlite/sqlite.h"
 
 namespace holdfast::agent {
 
 // A thread that writes what is queued, in order, many writes to a transaction: while one commit waits for the disk the
 // next group gathers, so that the number of syncs is bounded by the disk and not by the number of sessions. No write
-// waits for company.
+// waits for company, but that what the acknowledgements of one group submit at once goes together.
 class GroupCommit {
  public:
   static constexpr size_t kMaxWrites = 512;
@@ -31,16 +32,16 @@ class GroupCommit {
 
   struct Write {
     size_t bytes = 0;
-    // Called once at most, inside the transaction and its own savepoint. An error undoes this write alone, unless it is
-    // about the disk (RESOURCE_EXHAUSTED, UNAVAILABLE, INTERNAL): then the whole group is undone and every write in it
-    // has that error.
+    // Called inside the transaction; once more where a write of the group failed half way, after all of it was undone.
+    // An error undoes this write alone, unless it is about the disk (RESOURCE_EXHAUSTED, UNAVAILABLE, INTERNAL): then
+    // the whole group is undone and every write in it has that error.
     absl::AnyInvocable<absl::Status()> apply;
-    // Called exactly once, after the commit; OK: the write is durable.
+    // Called exactly once, by the executor, after the commit; OK: the write is durable. Does not block.
     absl::AnyInvocable<void(absl::Status)> done;
   };
 
   // `connection` (read-write) is used by this object's thread alone, and outlives it.
-  static absl::StatusOr<std::unique_ptr<GroupCommit>> Create(sqlite::Connection& connection);
+  static absl::StatusOr<std::unique_ptr<GroupCommit>> Create(sqlite::Connection& connection, Executor executor);
   // Writes what is queued, then joins. Once begun, a locked database is waited for no longer than its busy timeout.
   ~GroupCommit();
   GroupCommit(const GroupCommit&) = delete;
@@ -53,7 +54,16 @@ class GroupCommit {
   int64_t commits() const { return commits_.load(std::memory_order_relaxed); }
 
  private:
-  GroupCommit(sqlite::Connection& connection, sqlite::Statement savepoint, sqlite::Statement release,
+  // What is submitted and not taken. Acknowledgements that run hold it, and may outlive the object.
+  struct Queue {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<Write> writes;
+    int acknowledging = 0;  // nothing is taken while it is not 0
+    bool stopping = false;
+  };
+
+  GroupCommit(sqlite::Connection& connection, Executor executor, sqlite::Statement savepoint, sqlite::Statement release,
               sqlite::Statement undo);
   void Run();
   // Blocks; empty: all is written and nothing will come.
@@ -61,17 +71,20 @@ class GroupCommit {
   void CommitGroup(std::vector<Write> group);
   // `outcomes` is parallel to `group`. An error is that of the whole group.
   absl::Status ApplyAndCommit(std::vector<Write>& group, std::vector<absl::Status>& outcomes);
-  absl::Status ApplyOne(Write& write, absl::Status& outcome);
+  // Without savepoints, for which SQLite copies every page that a write touches. False: a write failed half way, which
+  // nothing but undoing the whole group can mend.
+  absl::StatusOr<bool> ApplyTogether(std::vector<Write>& group, std::vector<absl::Status>& outcomes);
+  absl::Status ApplyApart(Write& write, absl::Status& outcome);
+  void Acknowledge(std::vector<Write> group, std::vector<absl::Status> outcomes);
 
   sqlite::Connection& connection_;
+  const Executor executor_;
   sqlite::Statement savepoint_;
   sqlite::Statement release_;
   sqlite::Statement undo_;
   std::atomic<int64_t> commits_{0};
   std::atomic<bool> stopping_{false};
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Write> queue_;
+  const std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();
   std::thread thread_;
 };
 

@@ -1,6 +1,6 @@
 #include "agent_service/store/row_check.h"
 
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 
 #include <initializer_list>
 #include <string>
@@ -9,16 +9,18 @@
 
 namespace holdfast::agent {
 
-int64_t RowCheck(std::string_view tenant, std::string_view session_id, const LogRow& row) {
+int64_t RowCheck(std::string_view tenant, std::string_view session_id, int64_t sequence, const LogRow& row) {
   std::string text;
   text.reserve(tenant.size() + session_id.size() + row.bytes.size() + 64);
   text.append(tenant).append(1, '\0').append(session_id).append(1, '\0');
-  for (const int64_t number : {row.sequence, ToMicros(row.time), int64_t{row.type}, int64_t{row.schema_version}}) {
+  for (const int64_t number : {sequence, ToMicros(row.time), int64_t{row.type}, int64_t{row.schema_version}}) {
     for (int shift = 0; shift < 64; shift += 8) text += static_cast<char>(static_cast<uint64_t>(number) >> shift);
   }
   text += row.bytes;
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  // Looking the algorithm up takes as long as using it. Never freed.
+  static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  unsigned char digest[EVP_MAX_MD_SIZE] = {};
+  EVP_Digest(text.data(), text.size(), digest, nullptr, sha256, nullptr);
   uint64_t check = 0;
   for (int i = 0; i < 8; ++i) check = check << 8 | digest[i];
   return static_cast<int64_t>(check);

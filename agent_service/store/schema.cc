@@ -83,7 +83,7 @@ absl::Status CheckRows(sqlite::Connection& connection, const std::string& path) 
     event.type = static_cast<int32_t>(rows->Int(4));
     event.schema_version = static_cast<int32_t>(rows->Int(5));
     event.bytes = rows->Bytes(6);
-    if (RowCheck(rows->Bytes(0), rows->Bytes(1), event) != rows->Int(7))
+    if (RowCheck(rows->Bytes(0), rows->Bytes(1), event.sequence, event) != rows->Int(7))
       return Damaged(path,
                      fmt::format("event {} of session {} is not what was written", event.sequence, rows->Bytes(1)));
   }

@@ -99,7 +99,7 @@ absl::StatusOr<std::vector<LogRow>> SessionReader::Read(const std::string& tenan
     bytes += log_.ByteCount(4);
     if (!events.empty() && bytes > kMaxReadBytes) break;
     events.push_back(EventOf(log_));
-    if (!log_.Null(5) && log_.Int(5) != RowCheck(tenant, session_id, events.back())) {
+    if (!log_.Null(5) && log_.Int(5) != RowCheck(tenant, session_id, events.back().sequence, events.back())) {
       return absl::DataLossError(
           fmt::format("event {} of session {} is not what was written: the disk is failing; "
                       "restart agent_service, which saves what can be read",

@@ -22,15 +22,18 @@ class SessionWriter {
   absl::Status Delete(const std::string& tenant, const std::string& session_id);
 
  private:
-  SessionWriter(sqlite::Statement head, sqlite::Statement insert_event, sqlite::Statement put_session,
-                sqlite::Statement delete_session, sqlite::Statement delete_log);
+  SessionWriter(sqlite::Statement head, sqlite::Statement insert_event, sqlite::Statement insert_session,
+                sqlite::Statement move_session, sqlite::Statement delete_session, sqlite::Statement delete_log);
   absl::StatusOr<std::optional<SessionHead>> ReadHead(const std::string& tenant, const std::string& session_id);
   absl::Status InsertEvent(const SessionRow& session, int64_t sequence, const LogRow& event);
-  absl::Status PutSession(const SessionRow& session, int64_t last_sequence, int64_t generation);
+  absl::Status InsertSession(const SessionRow& session, int64_t last_sequence, int64_t generation);
+  // False: the store has no such session, or not with this sequence, or with a greater generation.
+  absl::StatusOr<bool> MoveSession(const AppendRequest& request, int64_t last_sequence);
 
   sqlite::Statement head_;
   sqlite::Statement insert_event_;
-  sqlite::Statement put_session_;
+  sqlite::Statement insert_session_;
+  sqlite::Statement move_session_;
   sqlite::Statement delete_session_;
   sqlite::Statement delete_log_;
 };

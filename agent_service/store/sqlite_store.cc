@@ -86,7 +86,7 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
                                                       .writer = *std::move(writer),
                                                       .read_connection = *std::move(read_connection),
                                                       .reader = *std::move(reader)});
-  absl::StatusOr<std::unique_ptr<GroupCommit>> commits = GroupCommit::Create(database->write_connection);
+  absl::StatusOr<std::unique_ptr<GroupCommit>> commits = GroupCommit::Create(database->write_connection, executor);
   if (!commits.ok()) return commits.status();
   return std::unique_ptr<SqliteStore>(
       new SqliteStore(std::move(database), *generation, *std::move(commits), std::move(executor)));
@@ -110,9 +110,9 @@ void SqliteStore::Append(AppendRequest request, Callback<int64_t> done) {
   commits_->Submit({.bytes = bytes,
                     .apply = [this, request = std::move(request)] { return database_->writer.Append(request); },
                     .done =
-                        [this, before, count, done = std::move(done)](absl::Status status) mutable {
-                          if (!status.ok()) return Finish<int64_t>(std::move(done), std::move(status));
-                          Finish<int64_t>(std::move(done), before + count);
+                        [before, count, done = std::move(done)](absl::Status status) mutable {
+                          if (!status.ok()) return std::move(done)(std::move(status));
+                          std::move(done)(before + count);
                         }});
 }
 
@@ -151,12 +151,7 @@ void SqliteStore::DeleteSession(std::string tenant, std::string session_id, Done
   commits_->Submit(
       {.apply = [this, tenant = std::move(tenant),
                  session_id = std::move(session_id)] { return database_->writer.Delete(tenant, session_id); },
-       .done =
-           [this, done = std::move(done)](absl::Status status) mutable {
-             executor_([done = std::move(done), status = std::move(status)]() mutable {
-               std::move(done)(std::move(status));
-             });
-           }});
+       .done = std::move(done)});
 }
 
 template <typename T>

@@ -1,5 +1,5 @@
-// sessions_bench [store] [opening] [scale]: all of them unless some are named. Works in a temporary folder of TMPDIR,
-// so that TMPDIR says which disk is measured. Exit code 1: a bound was missed.
+// sessions_bench [store] [arrival] [opening] [scale]: all of them unless some are named. Works in a temporary folder of
+// TMPDIR, so that TMPDIR says which disk is measured. Exit code 1: a bound was missed.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -12,6 +12,7 @@
 #include "bench/sessions/bench.h"
 
 int main(int argc, char** argv) {
+  using holdfast::bench::MeasureArrival;
   using holdfast::bench::MeasureOpening;
   using holdfast::bench::MeasureScale;
   using holdfast::bench::MeasureStoreRate;
@@ -19,7 +20,7 @@ int main(int argc, char** argv) {
   spdlog::set_level(spdlog::level::warn);
   const std::vector<std::string> asked(argv + 1, argv + argc);
   const std::vector<std::pair<std::string, std::function<bool(const fs::path&)>>> all = {
-      {"store", MeasureStoreRate}, {"opening", MeasureOpening}, {"scale", MeasureScale}};
+      {"store", MeasureStoreRate}, {"arrival", MeasureArrival}, {"opening", MeasureOpening}, {"scale", MeasureScale}};
   bool good = true;
   for (const auto& [name, measure] : all) {
     if (!asked.empty() && std::find(asked.begin(), asked.end(), name) == asked.end()) continue;

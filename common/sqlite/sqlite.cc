@@ -122,6 +122,8 @@ absl::Status Connection::Rollback() { return InTransaction() ? Execute("ROLLBACK
 
 bool Connection::InTransaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
+int64_t Connection::ChangedRows() const { return sqlite3_total_changes64(handle_.get()); }
+
 void Statement::Finalize::operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
 
 Statement& Statement::Bind(int parameter, int64_t value) {
@@ -159,6 +161,8 @@ absl::Status Statement::Run() {
     if (!row.ok() || !*row) return row.status();
   }
 }
+
+int64_t Statement::ChangedRows() const { return sqlite3_changes64(sqlite3_db_handle(handle_.get())); }
 
 void Statement::Reset() {
   sqlite3_reset(handle_.get());

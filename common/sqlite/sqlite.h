@@ -42,6 +42,8 @@ class Connection {
   // Does nothing outside a transaction.
   absl::Status Rollback();
   bool InTransaction() const;
+  // Rows inserted, updated or deleted since it was opened, undone ones included.
+  int64_t ChangedRows() const;
 
  private:
   struct Close {
@@ -66,6 +68,8 @@ class Statement {
   absl::StatusOr<bool> Step();
   // Steps to the end, passing over rows.
   absl::Status Run();
+  // By the connection's newest statement that changes rows, once it was run.
+  int64_t ChangedRows() const;
   // Ends the reading and forgets what was bound.
   void Reset();
 

@@ -6,6 +6,7 @@
 #include <future>
 
 #include "common/sqlite/database_files.h"
+#include "common/sqlite/task_thread.h"
 #include "tests/agent_service/store/store_calls.h"
 #include "tests/agent_service/store/temporary_directory.h"
 
@@ -25,7 +26,7 @@ class GroupCommitTest : public ::testing::Test {
                 "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; CREATE TABLE parent(id INTEGER PRIMARY KEY);"
                 "CREATE TABLE t(a INTEGER, p INTEGER REFERENCES parent(id) DEFERRABLE INITIALLY DEFERRED)")
             .ok());
-    commits_ = *GroupCommit::Create(*connection_);
+    commits_ = *GroupCommit::Create(*connection_, [this](TaskThread::Task task) { loop_.Post(std::move(task)); });
   }
 
   sqlite::Connection Connect() {
@@ -64,6 +65,7 @@ class GroupCommitTest : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
+  TaskThread loop_;
   const std::string path_ = (directory_.path() / "group.db").string();
   std::optional<sqlite::Connection> connection_;
   Outcome first_;
@@ -107,6 +109,36 @@ TEST_F(GroupCommitTest, UndoesARefusedWriteAlone) {
   EXPECT_TRUE(absl::IsAborted(outcomes[1].Get()));
   EXPECT_TRUE(outcomes[2].Get().ok());
   EXPECT_THAT(Rows(), ::testing::ElementsAre(1, 3));
+}
+
+TEST_F(GroupCommitTest, ARefusalThatChangedNothingLeavesTheOthersAsTheyAre) {
+  std::vector<Outcome> outcomes(2);
+  int applied = 0;
+  Pause();
+  Submit(outcomes[0], [&, this] {
+    ++applied;
+    return connection_->Execute("INSERT INTO t(a) VALUES(1)");
+  });
+  Submit(outcomes[1], [] { return absl::AbortedError("stale"); });
+  Resume();
+  EXPECT_TRUE(outcomes[0].Get().ok());
+  EXPECT_TRUE(absl::IsAborted(outcomes[1].Get()));
+  EXPECT_EQ(applied, 1);
+  EXPECT_THAT(Rows(), ::testing::ElementsAre(1));
+}
+
+TEST_F(GroupCommitTest, WhatTheAcknowledgementsOfAGroupSubmitGoesTogether) {
+  std::vector<Outcome> outcomes(200);
+  Pause();
+  for (Outcome& outcome : outcomes) {
+    commits_->Submit(
+        {.bytes = 1,
+         .apply = [] { return absl::OkStatus(); },
+         .done = [this, &outcome](const absl::Status&) { Submit(outcome, [] { return absl::OkStatus(); }); }});
+  }
+  Resume();
+  for (Outcome& outcome : outcomes) EXPECT_TRUE(outcome.Get().ok());
+  EXPECT_EQ(commits_->commits(), 3);  // the first, all, and all that followed
 }
 
 TEST_F(GroupCommitTest, UndoesTheWholeGroupWhenTheDiskFailsAndGoesOn) {

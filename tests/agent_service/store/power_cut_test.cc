@@ -24,7 +24,7 @@ class PowerCut : public SqliteStoreFixture {
     AppendRequest request =
         MakeAppend("team", Name(writer), sequence, 1 + static_cast<int>(sequence % 3), store.generation());
     // Now and then enough to fill the log and have it copied into the database.
-    if (sequence % 7 == 0) request.events.back().bytes.append(100'000, 'x');
+    if (sequence % 7 == 0) request.events.back().bytes.append(20'000, 'x');
     store.Append(std::move(request), [this, &store, writer](absl::StatusOr<int64_t> last) {
       EXPECT_TRUE(last.ok()) << last.status();
       if (last.ok()) acknowledged_[static_cast<size_t>(writer)] = *last;
