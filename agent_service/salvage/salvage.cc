@@ -92,7 +92,8 @@ void RemoveDatabase(const std::string& path) {
 }
 
 bool IsWhole(const FoundEvent& found) {
-  if (found.check && *found.check != RowCheck(found.tenant, found.session_id, found.row.sequence, found.row)) return false;
+  if (found.check && *found.check != RowCheck(found.tenant, found.session_id, found.row.sequence, found.row))
+    return false;
   return found.row.sequence > 0 && EventOfRow(found.row).ok();
 }
 
