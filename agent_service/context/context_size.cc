@@ -47,6 +47,13 @@ ContextSize MeasureContext(const SessionState& state, int64_t instruction_charac
   return size;
 }
 
+ContextSize Grown(ContextSize size, const std::vector<quota::v1::Item>& items) {
+  const int64_t more = CountCharacters(items);
+  size.charge += EstimateTokens(more);
+  size.tokens += static_cast<int64_t>(std::ceil(static_cast<double>(more) * size.tokens_per_character));
+  return size;
+}
+
 double Fill(const ContextSize& size, const quota::v1::GetModelResponse& model, int64_t max_output_tokens) {
   return std::max(UsedOf(size.tokens, model.context_window(), max_output_tokens),
                   UsedOf(size.charge, model.largest_admissible_tokens(), max_output_tokens));

@@ -19,6 +19,9 @@ struct ContextSize {
 // Of the context that `state` gives with instructions of so many characters.
 ContextSize MeasureContext(const SessionState& state, int64_t instruction_characters);
 
+// At most what it comes to when these are said in it too.
+ContextSize Grown(ContextSize size, const std::vector<quota::v1::Item>& items);
+
 // Characters of these items, as docs/charge.md counts them.
 int64_t CountCharacters(const std::vector<quota::v1::Item>& items);
 

@@ -2,11 +2,13 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "agent_service/host/known_models.h"
 #include "agent_service/host/model_call.h"
 #include "agent_service/host/watcher.h"
 #include "agent_service/session/session_state.h"
@@ -47,12 +49,14 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   template <typename T>
   using Reply = absl::AnyInvocable<void(absl::StatusOr<T>)>;
 
-  ActiveSession(SessionServices services, std::string tenant, std::string session_id);
+  // `models` outlives the session.
+  ActiveSession(SessionServices services, KnownModels& models, std::string tenant, std::string session_id);
   ~ActiveSession() override;
 
   // Reads the log. Afterwards, once, takes up a turn that runs.
   void Load(absl::AnyInvocable<void(absl::Status)> done);
 
+  // active_session_commands.cc
   void SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTurnResponse> reply);
   void SubmitToolResult(v1::SubmitToolResultRequest request, Reply<v1::SubmitToolResultResponse> reply);
   void CancelTurn(v1::CancelTurnRequest request, Reply<v1::CancelTurnResponse> reply);
@@ -84,13 +88,16 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
     bool command = false;
   };
 
-  void ReadFrom(int64_t after, absl::AnyInvocable<void(absl::Status)> done);
+  struct Loading;
+  void ReadPage(std::shared_ptr<Loading> loading);
+  // What was asked for has come, or failed.
+  void LoadOn(const std::shared_ptr<Loading>& loading, absl::Status status);
   // Tasks run one after the other, each with the state that the commits before it left.
   void Enqueue(Task task);
   // A client's: refused while the session is stalled, for the client to send again, rather than left to its deadline.
   void EnqueueCommand(Task task);
   void Drive();
-  // With the snapshot that is due after it.
+  // With the snapshot that is due after it, and the model call that it leads to at once.
   void Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl::Status)> done);
   void Committed(const v1::SessionEvent& event);
   // For what nobody waits for: tried again until the store takes it. Meanwhile the session is stalled.
@@ -99,9 +106,12 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void Stall(const absl::Status& reason);
   void Unstall();
   void Broadcast(const v1::WatchEvent& event);
-  v1::WatchEvent ExpiredCursor() const;
 
+  // active_session_calls.cc
   void Next();
+  // The call that begins with `event`, after which the session is `after`, in the same commit: where enough is known of
+  // the model to be sure that the context fits.
+  std::optional<v1::ModelCallStarted> CallAtOnce(const v1::SessionEvent& event, const SessionState& after);
   void PrepareCall(v1::ModelCallStarted call);
   void StartCall(const v1::ModelCallStarted& call);
   // Begins to compact the context of a session without a turn, or goes on with it, where it is to be done.
@@ -135,6 +145,7 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void OnCallFailed(const grpc::Status& status) override;
 
   SessionServices services_;
+  KnownModels& models_;
   std::string tenant_;
   std::string session_id_;
   SessionState state_;

@@ -71,7 +71,7 @@ void SessionHost::With(const std::string& tenant, const std::string& session_id,
     return;
   }
   Entry& entry = sessions_[key];
-  entry.session = std::make_shared<ActiveSession>(services_, tenant, session_id);
+  entry.session = std::make_shared<ActiveSession>(services_, models_, tenant, session_id);
   entry.waiting.push_back(std::move(use));
   entry.session->Load([this, key](absl::Status status) {
     const auto loaded = sessions_.find(key);

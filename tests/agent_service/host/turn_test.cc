@@ -1,4 +1,5 @@
 #include "agent_service/host/log_row.h"
+#include "tests/agent_service/host/forwarding_store.h"
 #include "tests/agent_service/host/host_test_base.h"
 #include "tests/agent_service/session/event_samples.h"
 
@@ -37,6 +38,83 @@ TEST_F(HostTurn, RunsThroughToolCallsToItsCompletion) {
   EXPECT_EQ(Events(id).back().turn_completed().usage().output_tokens(), 20);
   EXPECT_THAT(observer_.outcomes, ElementsAre("completed"));
   EXPECT_THAT(quota_.cancelled(), IsEmpty());
+}
+
+// Counts the events of each append.
+class CountingStore final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  void Append(AppendRequest request, Callback<int64_t> done) override {
+    appended.push_back(request.events.size());
+    ForwardingStore::Append(std::move(request), std::move(done));
+  }
+  std::vector<size_t> appended;
+};
+
+class HostTurnOfAKnownModel : public HostTest {
+ protected:
+  // Of so many tokens, by a turn of another session.
+  void Learn(int64_t largest_admissible) {
+    quota::v1::GetModelResponse model;
+    model.set_largest_admissible_tokens(largest_admissible);
+    quota_.SetModel(grpc::Status::OK, model);
+    Submit(CreateSession());
+    AnswerCall({Said("hi")});
+    ASSERT_EQ(quota_.models_asked(), 1);
+    counting_.appended.clear();
+  }
+  void SetUp() override { Restart(&counting_); }
+
+  CountingStore counting_{store_};
+};
+
+TEST_F(HostTurnOfAKnownModel, BeginsItsCallInTheSameCommit) {
+  Learn(10'000);
+  const std::string id = CreateSession();
+  const TurnAnswer turn = Submit(id);
+  EXPECT_EQ((*turn)->sequence(), 2);
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+  EXPECT_THAT(quota_.requests(), SizeIs(2));
+  AnswerCall({Asked("c1"), Asked("c2")});
+  SubmitResult(id, "c1");
+  SubmitResult(id, "c2");
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "result c1", "result c2", "call 2"));
+  EXPECT_THAT(counting_.appended, ElementsAre(1, 2, 1, 1, 2));
+  EXPECT_EQ(quota_.models_asked(), 1);
+  AnswerCall({Said("done")});
+  EXPECT_EQ(Log(id).back(), "completed");
+}
+
+TEST_F(HostTurnOfAKnownModel, IsMeasuredAgainstAFreshAnswerWhereItMayNotFit) {
+  Learn(1000);
+  Submit(CreateSession(), Turn("k1", std::string(3900, 'x')));
+  EXPECT_EQ(quota_.models_asked(), 2);
+  EXPECT_THAT(counting_.appended, ElementsAre(1, 1, 1));
+}
+
+TEST_F(HostTurnOfAKnownModel, AsksAgainAfterTenSeconds) {
+  Learn(10'000);
+  loop_.Advance(std::chrono::seconds(11));
+  Submit(CreateSession());
+  EXPECT_EQ(quota_.models_asked(), 2);
+  EXPECT_THAT(counting_.appended, ElementsAre(1, 1, 1));
+}
+
+TEST_F(HostTurnOfAKnownModel, AsksBesideItsCallAfterTwoSeconds) {
+  Learn(10'000);
+  loop_.Advance(std::chrono::seconds(3));
+  Submit(CreateSession());
+  EXPECT_THAT(counting_.appended, ElementsAre(1, 2));
+  EXPECT_EQ(quota_.models_asked(), 2);
+}
+
+TEST_F(HostTurnOfAKnownModel, OfWhichNoLimitIsKnownAnyMoreIsAskedForItAgain) {
+  Learn(10'000);
+  quota_.SetModel(grpc::Status::OK, {});
+  loop_.Advance(std::chrono::seconds(3));
+  Submit(CreateSession());  // asks beside its call
+  Submit(CreateSession());
+  EXPECT_EQ(quota_.models_asked(), 3);
 }
 
 TEST_F(HostTurn, SendsTheConversationWithEveryCall) {

@@ -1,0 +1,139 @@
+// What clients ask of a session, but for its tools' lease.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent_service/host/active_session.h"
+#include "agent_service/host/log_events.h"
+
+namespace holdfast::agent {
+
+void ActiveSession::SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTurnResponse> reply) {
+  EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+    if (!open.ok()) return reply(open);
+    if (const v1::SubmitTurnResponse* known = state_.FindTurn(request.client_key())) return reply(*known);
+    if (state_.turn() != nullptr) {
+      return reply(absl::AbortedError(fmt::format("session {} is busy with turn {}; wait for it, or cancel it",
+                                                  session_id_, state_.turn()->started.turn_id())));
+    }
+    const std::string model = request.model().empty() ? state_.model() : request.model();
+    if (model.empty()) return reply(absl::InvalidArgumentError("model: the session has none; name one"));
+
+    v1::SubmitTurnResponse response;
+    response.set_sequence(state_.last_sequence() + 1);
+    const Duration max_wait = request.attended() ? services_.default_attended_max_wait : services_.default_max_wait;
+    v1::SessionEvent event = TurnStartedEvent(std::move(request), response.sequence(), model, max_wait);
+    response.set_turn_id(event.turn_started().turn_id());
+    Commit(std::move(event), [response = std::move(response), reply = std::move(reply)](absl::Status status) mutable {
+      if (status.ok()) {
+        reply(std::move(response));
+      } else {
+        reply(status);
+      }
+    });
+  });
+}
+
+void ActiveSession::SubmitToolResult(v1::SubmitToolResultRequest request, Reply<v1::SubmitToolResultResponse> reply) {
+  EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+    if (!open.ok()) return reply(open);
+    v1::SubmitToolResultResponse response;
+    const TurnState* turn = state_.turn();
+    if (turn != nullptr && !request.client_key().empty()) {
+      const auto known = turn->result_keys.find(request.call_id());
+      if (known != turn->result_keys.end() && known->second == request.client_key()) {
+        response.set_accepted(true);
+        return reply(response);
+      }
+    }
+    const bool awaited = turn != nullptr && std::any_of(turn->open_tools.begin(), turn->open_tools.end(),
+                                                        [&](const quota::v1::ToolCall& call) {
+                                                          return call.call_id() == request.call_id();
+                                                        });
+    if (!awaited) return reply(response);
+    if (absl::Status lease = CheckResultLease(request.lease_generation()); !lease.ok()) return reply(lease);
+    Commit(ToolResultEvent(*turn, std::move(request)),
+           [response, reply = std::move(reply)](absl::Status status) mutable {
+             if (!status.ok()) return reply(status);
+             response.set_accepted(true);
+             reply(response);
+           });
+  });
+}
+
+void ActiveSession::CancelTurn(v1::CancelTurnRequest request, Reply<v1::CancelTurnResponse> reply) {
+  EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+    if (!open.ok()) return reply(open);
+    v1::CancelTurnResponse response;
+    const TurnState* turn = state_.turn();
+    const auto meant = [](const std::string& named, const std::string& is) { return named.empty() || named == is; };
+    if (turn == nullptr || !meant(request.turn_id(), turn->started.turn_id()) ||
+        !meant(request.client_key(), turn->started.client_key()))
+      return reply(response);
+    // The call goes on until the end of the turn is durable: if it cannot be written, nothing is lost.
+    Commit(TurnFailedEvent(*turn, {grpc::StatusCode::CANCELLED, "cancelled"}),
+           [this, response, reply = std::move(reply)](absl::Status status) mutable {
+             if (!status.ok()) return reply(status);
+             AbandonCall();
+             response.set_cancelled(true);
+             reply(response);
+           });
+  });
+}
+
+void ActiveSession::Snapshot(v1::SnapshotSessionRequest request, Reply<v1::SnapshotSessionResponse> reply) {
+  EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+    if (!open.ok()) return reply(open);
+    v1::SnapshotSessionResponse response;
+    response.set_sequence(state_.last_sequence());
+    if (const std::optional<int64_t> known = state_.FindSnapshot(request.name())) {
+      if (!state_.IsPresent(*known)) {
+        return reply(absl::AlreadyExistsError(fmt::format(
+            "name: snapshot {} is of event {}, and the conversation went on; choose another", request.name(), *known)));
+      }
+      response.set_sequence(*known);
+      return reply(response);
+    }
+    Commit(SnapshotEvent(request.name(), response.sequence(), false),
+           [response, reply = std::move(reply)](absl::Status status) mutable {
+             if (!status.ok()) return reply(status);
+             reply(response);
+           });
+  });
+}
+
+void ActiveSession::Restore(v1::RestoreSessionRequest request, Reply<v1::RestoreSessionResponse> reply) {
+  EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
+    if (!open.ok()) return reply(open);
+    if (const v1::RestoreSessionResponse* known = state_.FindRestore(request.client_key())) return reply(*known);
+    if (state_.turn() != nullptr) {
+      return reply(absl::AbortedError(fmt::format("session {} is busy with turn {}; wait for it, or cancel it",
+                                                  session_id_, state_.turn()->started.turn_id())));
+    }
+    std::optional<int64_t> target;
+    if (request.has_name()) {
+      target = state_.FindSnapshot(request.name());
+      if (!target) {
+        return reply(absl::NotFoundError(fmt::format("name: no snapshot {} in session {}; `sessions show` lists them",
+                                                     request.name(), session_id_)));
+      }
+    } else {
+      target = request.sequence();
+      if (*target > state_.last_sequence()) {
+        return reply(absl::InvalidArgumentError(
+            fmt::format("sequence: {} is beyond the last event, {}", *target, state_.last_sequence())));
+      }
+    }
+    v1::RestoreSessionResponse response;
+    response.set_sequence(state_.last_sequence() + 1);
+    response.set_restored_to(*target);
+    response.set_left_at(state_.last_sequence());
+    Commit(RestoredEvent(request, *target), [response, reply = std::move(reply)](absl::Status status) mutable {
+      if (!status.ok()) return reply(status);
+      reply(response);
+    });
+  });
+}
+
+}  // namespace holdfast::agent
