@@ -122,6 +122,9 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   // The call that runs compacts the context.
   bool IsCompacting() const;
   void EndCompaction(v1::SessionEvent event);
+  // For a call that was begun on an answer of some seconds ago and can never fit: by a new answer the context may be
+  // compacted. Otherwise the turn ends with `failed`.
+  void CompactInstead(const std::string& call_id, v1::SessionEvent failed);
   void FailTurn(const grpc::Status& status);
   // The running turn waits for this call's answer.
   bool Awaits(const std::string& call_id) const;
@@ -156,6 +159,7 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   bool closed_ = false;
   grpc::Status close_status_;
   std::unique_ptr<ModelCall> call_;
+  std::string at_once_;                  // the newest call that CallAtOnce gave
   std::optional<quota::v1::Wait> wait_;  // as last told, while the call waits
   BootTime wait_end_{};
   std::optional<BootTime> logged_wait_end_;  // of the present call, as the log has it

@@ -61,7 +61,7 @@ void ActiveSession::Next() {
       PrepareCall(std::move(next.call));
       return;
     case NextStep::Kind::kAwaitCall:
-      if (call_ == nullptr) StartCall(next.call);
+      if (call_ == nullptr && !preparing_) StartCall(next.call);
       return;
     case NextStep::Kind::kEnd:
     case NextStep::Kind::kUpdatePlan:
@@ -86,6 +86,7 @@ std::optional<v1::ModelCallStarted> ActiveSession::CallAtOnce(const v1::SessionE
   const ContextSize size = Grown(MeasureContext(state_, CountCodePoints(turn.instructions())), SaidIn(event));
   if (Fill(size, *model, next.call.max_output_tokens()) > kBeforeCall) return std::nullopt;
   known_model_.emplace(turn.model(), *model);
+  at_once_ = next.call.call_id();
   return std::move(next.call);
 }
 
@@ -192,6 +193,22 @@ void ActiveSession::EndCompaction(v1::SessionEvent event) {
   CommitOwn(std::move(event));
 }
 
+void ActiveSession::CompactInstead(const std::string& call_id, v1::SessionEvent failed) {
+  preparing_ = true;
+  models_.Ask(state_.turn()->started.model(),
+              [self = shared_from_this(), call_id, failed = std::move(failed)](
+                  const grpc::Status& status, const quota::v1::GetModelResponse& response) mutable {
+                self->preparing_ = false;
+                self->Enqueue([raw = self.get(), call_id, failed = std::move(failed), status,
+                               response](const absl::Status& open) mutable {
+                  if (!open.ok()) return;
+                  // Cancelled meanwhile, perhaps.
+                  if (!raw->Awaits(call_id)) return raw->Next();
+                  if (!status.ok() || !raw->Compact(response, kBeforeCall)) raw->CommitOwn(std::move(failed));
+                });
+              });
+}
+
 void ActiveSession::FailTurn(const grpc::Status& status) { CommitOwn(TurnFailedEvent(*state_.turn(), status)); }
 
 bool ActiveSession::Awaits(const std::string& call_id) const {
@@ -270,7 +287,9 @@ void ActiveSession::OnCallFailed(const grpc::Status& status) {
     }
     if (!Awaits(call_id)) return;
     LetCallGo();
-    FailTurn(status);
+    v1::SessionEvent failed = TurnFailedEvent(*state_.turn(), status);
+    if (call_id == at_once_ && failed.turn_failed().never_fits()) return CompactInstead(call_id, std::move(failed));
+    CommitOwn(std::move(failed));
   });
 }
 

@@ -130,9 +130,11 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       EndTurn("its result was lost with a damaged database: it may have run; look before you run it again");
       break;
     case v1::SessionEvent::kCompactionCallStarted:
-      if (turn_ && turn_->call) break;
       compaction_ = event.compaction_call_started();
-      if (turn_) turn_->wait.reset();
+      if (!turn_) break;
+      // It was not to fit: it begins anew, with what the context is then.
+      turn_->call.reset();
+      turn_->wait.reset();
       break;
     case v1::SessionEvent::kContextCompacted:
       Compact(event.context_compacted());
@@ -166,6 +168,7 @@ void SessionState::Compact(const v1::ContextCompacted& compacted) {
   compaction_due_ = compacted.more();
   AddUsage(compacted.usage(), &usage_);
   if (turn_) {
+    turn_->call.reset();
     turn_->wait.reset();
     turn_->waited_seconds += compacted.waited_seconds();
     AddUsage(compacted.usage(), &turn_->usage);

@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <fstream>
+#include <iterator>
 
 #include "tests/e2e/pair.h"
 
@@ -61,6 +64,66 @@ TEST(Compaction, BringsAContextOf180kTokensUnderALimitOf30k) {
   const std::string last =
       json::serialize(pair.simulator().RequestBody(static_cast<int64_t>(Number(requests.back(), "index"))));
   EXPECT_NE(last.find(json::serialize(json::value(kRules)).substr(1, 40)), std::string::npos);
+}
+
+constexpr char kTenRules[] =
+    "Rules:\n1. Use tabs, never spaces.\n2. \"Quotes\" stay as they are.\n3. No new dependencies.\n4. Never touch "
+    "vendor/.\n5. Tests first.\n6. Keep lines under 100 columns.\n7. Errors are values.\n8. Names in British English.\n"
+    "9. Do not commit.\n10. Say “fertig” when done.";
+constexpr int kMostTurns = 30;
+
+std::string PromptOfTurn(int turn) { return PromptOf(40'000, fmt::format("turn {}.", turn)); }
+
+// Each turn runs a command that says so in a file of its own.
+std::string ScriptOfTurns() {
+  json::array answers{{{"when", {{"last_user_contains", "RECORD SO FAR"}}},
+                       {"text", R"({"goal":"g","rules":["made up"],"done":["ran it"],"next":["run it again"]})"}},
+                      {{"when", {{"last_user_contains", "Rules:"}}}, {"text", "Understood."}}};
+  for (int turn = 1; turn <= kMostTurns; ++turn) {
+    const std::string prompt = fmt::format("turn {}.", turn);
+    answers.push_back({{"when", {{"last_user_contains", prompt}, {"step", 0}}},
+                       {"text", "I run it."},
+                       {"tool_calls",
+                        {{{"name", "shell"},
+                          {"arguments", {{"command", fmt::format("mkdir -p runs; echo ran >> runs/{}", turn)}}}}}}});
+    answers.push_back({{"when", {{"last_user_contains", prompt}, {"step", 1}}}, {"text", "It ran."}});
+  }
+  return json::serialize(json::value{{"answers", std::move(answers)}});
+}
+
+TEST(Compaction, TenRulesStandWordForWordAfterThreeAndNoCommandRanTwice) {
+  Pair pair([](const std::string& url) { return Config(url, 30'000); });
+  pair.simulator().SetScript(ScriptOfTurns());
+  auto first = pair.Exec(kTenRules, {"--json"});
+  ASSERT_EQ(first->WaitForExit(), 0) << first->err();
+  const std::string id(FirstOfType(JsonLines(first->out()), "thread.started").at("thread_id").as_string());
+  int turn = 0;
+  const auto compactions = [&] {
+    const auto events = pair.Events(id);
+    return std::count_if(events.begin(), events.end(), [](const json::value& event) {
+      const json::value* compacted = event.as_object().if_contains("context_compacted");
+      return compacted != nullptr && compacted->as_object().contains("ledger");
+    });
+  };
+  while (compactions() < 3) {
+    ASSERT_LT(++turn, kMostTurns);
+    auto exec = pair.Exec(PromptOfTurn(turn), {"--session", id});
+    ASSERT_EQ(exec->WaitForExit(std::chrono::seconds(60)), 0) << exec->err();
+    EXPECT_EQ(exec->out(), "It ran.\n");
+  }
+  auto last = pair.Exec(PromptOfTurn(++turn), {"--session", id});
+  ASSERT_EQ(last->WaitForExit(std::chrono::seconds(60)), 0) << last->err();
+
+  const auto requests = pair.simulator().Requests();
+  const std::string body =
+      json::serialize(pair.simulator().RequestBody(static_cast<int64_t>(Number(requests.back(), "index"))));
+  const std::string rules = json::serialize(json::value(kTenRules));
+  EXPECT_NE(body.find(rules.substr(1, rules.size() - 2)), std::string::npos);
+  for (int i = 1; i <= turn; ++i) {
+    std::ifstream file(pair.workspace() / "runs" / std::to_string(i));
+    const std::string runs{std::istreambuf_iterator<char>(file), {}};
+    EXPECT_EQ(runs, "ran\n") << i;
+  }
 }
 
 }  // namespace

@@ -92,6 +92,15 @@ int Missing(const Evidence& killed, std::vector<std::string>* troubles) {
       }));
 }
 
+quota::v1::Wait LongestWait(const std::vector<SessionEvent>& log) {
+  quota::v1::Wait longest;
+  for (const SessionEvent& event : log) {
+    const quota::v1::Wait& wait = event.wait_noted().wait();
+    if (wait.reason() == quota::v1::WAIT_REASON_RATE_LIMIT && wait.seconds() > longest.seconds()) longest = wait;
+  }
+  return longest;
+}
+
 int AnswersTwice(const std::vector<SessionEvent>& log) {
   std::set<std::string> answered;
   return static_cast<int>(std::count_if(log.begin(), log.end(), [&](const SessionEvent& event) {
@@ -152,6 +161,7 @@ void KillFindings::Add(const KillFindings& other) {
   side_effects_twice += other.side_effects_twice;
   ambiguous += other.ambiguous;
   extra_upstream += other.extra_upstream;
+  if (other.longest_wait.seconds() > longest_wait.seconds()) longest_wait = other.longest_wait;
   troubles.insert(troubles.end(), other.troubles.begin(), other.troubles.end());
 }
 
@@ -160,6 +170,7 @@ KillFindings Compare(const Evidence& undisturbed, const Evidence& killed) {
   findings.troubles = killed.troubles;
   findings.events_missing = Missing(killed, &findings.troubles);
   findings.answers_twice = AnswersTwice(killed.log);
+  findings.longest_wait = LongestWait(killed.log);
   findings.side_effects_twice = SideEffectsTwice(killed);
   findings.extra_upstream =
       static_cast<int>(killed.upstream_bodies.size()) - static_cast<int>(undisturbed.upstream_bodies.size());

@@ -30,6 +30,7 @@ constexpr int kUsualSessionsAtOnce = 4;
 constexpr int kTries = 3;
 constexpr Duration kLongestAway = std::chrono::milliseconds(200);
 constexpr int kTurns = 8;
+constexpr double kLongestWait = 0.5;  // seconds
 
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -132,6 +133,8 @@ class KillMatrix : public testing::Test {
       findings.troubles.push_back("the upstream was asked too often");
     if (findings.ambiguous > (KillsRunner(kill.victim) ? 1 : 0))
       findings.troubles.push_back("a call is ambiguous whose runner was not killed");
+    if (findings.longest_wait.seconds() > kLongestWait)
+      findings.troubles.push_back("a wait is too long: " + findings.longest_wait.ShortDebugString());
     const std::lock_guard lock(mutex_);
     for (const std::string& trouble : findings.troubles) {
       ADD_FAILURE() << fmt::format("kill {}, {} {}, turn {}, event {}, after {} ms, away {} ms: ", index,
@@ -182,13 +185,16 @@ TEST_F(KillMatrix, WhatWasAcknowledgedIsThereAndNothingHappensTwice) {
 
   RunAll(Plan(seed, undisturbed_).Make(kills));
   const Row total = Total();
-  fmt::print("{}\n{} kills, seed {}, {:.0f} s; the session undisturbed takes {:.1f} s and has {} events\n", Table(),
-             total.kills, seed, ToSeconds(BootClock::now() - began), ToSeconds(undisturbed_.took),
-             undisturbed_.log.size());
+  fmt::print(
+      "{}\n{} kills, seed {}, {:.0f} s; the session undisturbed takes {:.1f} s and has {} events; no wait for the "
+      "limit was longer than {:.2f} s\n",
+      Table(), total.kills, seed, ToSeconds(BootClock::now() - began), ToSeconds(undisturbed_.took),
+      undisturbed_.log.size(), total.findings.longest_wait.seconds());
   EXPECT_EQ(total.kills, kills);
   EXPECT_EQ(total.findings.events_missing, 0);
   EXPECT_EQ(total.findings.answers_twice, 0);
   EXPECT_EQ(total.findings.side_effects_twice, 0);
+  EXPECT_GT(total.findings.longest_wait.seconds(), 0);
 }
 
 }  // namespace

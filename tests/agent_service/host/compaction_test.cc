@@ -1,5 +1,6 @@
 // Compaction as a session does it: when, as which calls, and what a restart, a turn and a failure make of it.
 #include "common/prompt/prompt_characters.h"
+#include "common/rpc/status.h"
 #include "tests/agent_service/host/host_test_base.h"
 #include "tests/agent_service/session/event_samples.h"
 
@@ -132,6 +133,37 @@ TEST_F(HostCompaction, AContextOf180kTokensIsCompactedUnderALimitOf30k) {
   EXPECT_THAT(ContextText(), HasSubstr("go on"));
   AnswerCall({Said("done")});
   EXPECT_THAT(Log(id), Contains("completed").Times(20));
+}
+
+// What was known of the model when the turn began is some seconds old.
+TEST_F(HostCompaction, ALimitThatSankMeanwhileIsFoundByTheCallAndTheContextIsCompacted) {
+  SetLimits(0, 1'000'000);
+  const std::string id = CreateSession();
+  for (int i = 1; i <= 4; ++i) RunTurn(id, "k" + std::to_string(i), "request", long_);
+  SetLimits(0, 15'000);
+  Submit(id, Turn("k5", "go on"));
+  EXPECT_FALSE(Compacts());
+  ErrorDetails details;
+  details.violations.push_back({"model:o4-mini", "too large", "tokens", 15'000});
+  EndCall(ToGrpc(absl::FailedPreconditionError("can never fit"), details));
+  ASSERT_TRUE(Compacts());
+  EXPECT_GE(AnswerCompactions(), 1);
+  EXPECT_THAT(ContextText(), HasSubstr("go on"));
+  AnswerCall({Said("done")});
+  EXPECT_THAT(Log(id), Contains("completed").Times(5));
+  EXPECT_THAT(Log(id), Not(Contains("failed 9")));
+}
+
+TEST_F(HostCompaction, ACallThatCanNeverFitWhateverIsCompactedFailsTheTurn) {
+  SetLimits(0, 1'000'000);
+  const std::string id = CreateSession();
+  RunTurn(id, "k1", "request", "short");
+  SetLimits(0, 15'000);
+  Submit(id, Turn("k2", "go on"));
+  ErrorDetails details;
+  details.violations.push_back({"model:o4-mini", "too large", "tokens", 15'000});
+  EndCall(ToGrpc(absl::FailedPreconditionError("can never fit"), details));
+  EXPECT_EQ(Log(id).back(), "failed 9");
 }
 
 TEST_F(HostCompaction, ARestartTakesTheCallUpAgainWithTheSameBytes) {
