@@ -1,23 +1,27 @@
 #include "bench/policies/central_policy.h"
 
-#include <cmath>
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
 #include "quota_service/admission/limit_group.h"
+#include "quota_service/appraisal/appraisal.h"
 
 namespace holdfast::bench {
 namespace {
 
+using quota::Appraisal;
 using quota::Dimension;
 using quota::LimitGroup;
 using quota::WindowKind;
 
-// As the ledger does it: served when something changed or a moment has come; forecast 250 ms after an arrival at most.
+// As quota_service does it: a call is appraised, and goes to the group, which is served when something changed or a
+// moment has come; forecast 250 ms after an arrival at most.
 class Central final : public Policy {
  public:
-  Central(World& world, Provider& provider, LimitGroup group, ChargeRule rule, bool fair)
-      : Policy(world, provider), group_(std::move(group)), rule_(rule), fair_(fair) {}
+  Central(World& world, Provider& provider, const quota::ProviderProfile& profile, LimitGroup group, bool lower_caps,
+          bool fair)
+      : Policy(world, provider), profile_(profile), group_(std::move(group)), lower_caps_(lower_caps), fair_(fair) {}
 
   bool sessions_see_refusals() const override { return false; }
 
@@ -30,17 +34,49 @@ class Central final : public Policy {
   }
 
  private:
+  struct Waiter {
+    std::shared_ptr<Call> call;
+    Appraisal appraisal;
+  };
+
+  static Appraisal::Terms TermsOf(const Call& call, bool lower_caps) {
+    Appraisal::Terms terms;
+    terms.key = {"model", call.tenant + "/" + call.session, call.background};
+    terms.prompt.characters = call.request.characters;
+    terms.prompt.shape = ShapeOf(call.request);
+    terms.asked_cap = call.request.cap;
+    terms.may_lower_cap = lower_caps;
+    return terms;
+  }
+
+  // As a profile of such a text would be: four characters of code or prose to a token, and one of Chinese.
+  static quota::RequestShape ShapeOf(const Request& request) {
+    const auto characters = static_cast<double>(request.characters);
+    quota::RequestShape shape;
+    shape.text = std::max(1.0, request.cjk ? characters * 0.78 : characters / 4);
+    shape.shares[static_cast<size_t>(request.cjk ? quota::TextClass::kCjk : quota::TextClass::kWords)] = 1;
+    return shape;
+  }
+
   void OnSubmit(std::shared_ptr<Call> call) override {
+    Appraisal appraisal(estimator_, profile_, TermsOf(*call, lower_caps_));
+    Enqueue({std::move(call), std::move(appraisal)});
+  }
+
+  void Enqueue(Waiter waiter) {
     const LimitGroup::RequestId id = next_++;
-    group_.Enqueue(world_.now(), id, ChargeFromOutside(rule_, call->request),
-                   fair_ ? quota::Flow{call->tenant, call->session, call->weight} : quota::Flow{});
-    world_.After(call->patience, [this, id] {
+    Call& call = *waiter.call;
+    call.request.cap = waiter.appraisal.output_cap();
+    const quota::Flow flow{call.tenant, call.session, call.weight, call.background};
+    group_.Enqueue(world_.now(), id, waiter.appraisal.need(), fair_ ? flow : quota::Flow{});
+    world_.At(call.submitted + call.patience, [this, id] {
       if (group_.Leave(id)) Finish(id, Call::Outcome::kOutOfPatience);
     });
-    calls_[id] = std::move(call);
+    calls_.emplace(id, std::move(waiter));
     Serve();
     const auto found = calls_.find(id);
-    if (forecast_due_ || found == calls_.end() || !found->second->held || !found->second->asks_for_forecast) return;
+    if (forecast_due_ || found == calls_.end()) return;
+    if (!found->second.call->held || !found->second.call->asks_for_forecast) return;
     forecast_due_ = true;
     world_.After(std::chrono::milliseconds(250), [this] { Forecast(); });
   }
@@ -48,7 +84,7 @@ class Central final : public Policy {
   void Forecast() {
     forecast_due_ = false;
     for (const auto& [id, estimate] : group_.Forecast(world_.now())) {
-      Call& call = *calls_.at(id);
+      Call& call = *calls_.at(id).call;
       if (call.announced) continue;
       const Duration waited = world_.now() - call.submitted;
       call.announced = waited + estimate.wait;
@@ -72,12 +108,25 @@ class Central final : public Policy {
 
   void Go(LimitGroup::RequestId id) {
     Send(
-        calls_.at(id), [this, id](const Answer& answer) { OnAnswer(id, answer); },
-        [this, id](const Usage& usage) {
-          group_.Settle(world_.now(), id, quota::Settlement::kCharged);
-          Finish(id, Call::Outcome::kDone, usage);
-          Serve();
-        });
+        calls_.at(id).call, [this, id](const Answer& answer) { OnAnswer(id, answer); },
+        [this, id](const Usage& usage) { OnEnd(id, usage); });
+  }
+
+  void OnEnd(LimitGroup::RequestId id, const Usage& usage) {
+    Appraisal& appraisal = calls_.at(id).appraisal;
+    quota::TokenUsage used;
+    used.input = usage.input;
+    used.output = usage.output;
+    group_.Settle(world_.now(), id, quota::Settlement::kCharged, appraisal.Settled(used));
+    appraisal.Learn(used, usage.cut_short);
+    if (usage.cut_short && appraisal.Raise(used)) {
+      Waiter again = std::move(calls_.extract(id).mapped());
+      Hold(*again.call);
+      Enqueue(std::move(again));
+    } else {
+      Finish(id, Call::Outcome::kDone, usage);
+    }
+    Serve();
   }
 
   void OnAnswer(LimitGroup::RequestId id, const Answer& answer) {
@@ -112,13 +161,15 @@ class Central final : public Policy {
 
   void Finish(LimitGroup::RequestId id, Call::Outcome outcome, const Usage& usage = {}) {
     const auto node = calls_.extract(id);
-    End(node.mapped(), outcome, usage);
+    End(node.mapped().call, outcome, usage);
   }
 
+  const quota::ProviderProfile& profile_;
   LimitGroup group_;
-  ChargeRule rule_;
+  bool lower_caps_;
   bool fair_;
-  std::unordered_map<LimitGroup::RequestId, std::shared_ptr<Call>> calls_;
+  std::shared_ptr<quota::Estimator> estimator_ = std::make_shared<quota::Estimator>();
+  std::unordered_map<LimitGroup::RequestId, Waiter> calls_;
   LimitGroup::RequestId next_ = 1;
   std::optional<BootTime> timer_;
   bool forecast_due_ = false;
@@ -136,16 +187,29 @@ WindowKind KindOf(Window window) {
   return WindowKind::kContinuous;
 }
 
+const quota::ProviderProfile& ProfileFor(ChargeRule rule) {
+  static const quota::ProviderProfile settling = [] {
+    quota::ProviderProfile profile = quota::ProfileOf("openai");
+    profile.settles = true;
+    return profile;
+  }();
+  if (rule == ChargeRule::kSettled) return settling;
+  return quota::ProfileOf(rule == ChargeRule::kInputAndCap ? "moonshot" : "openai");
+}
+
 }  // namespace
 
 std::unique_ptr<Policy> MakeCentral(World& world, Provider& provider, const ProviderOptions& options, bool fair) {
-  const auto per_second = static_cast<int64_t>(std::floor(std::max(1.0, options.requests_per_minute / 60)));
-  LimitGroup group({"provider/model",
-                    {{Dimension::kTokens, KindOf(options.window), static_cast<int64_t>(options.tokens_per_minute),
-                      std::chrono::minutes(1)},
-                     {Dimension::kRequests, WindowKind::kSliding, per_second, std::chrono::milliseconds(1500)}},
-                    options.concurrent});
-  return std::make_unique<Central>(world, provider, std::move(group), options.charge, fair);
+  quota::LimitSpec tokens;
+  tokens.kind = KindOf(options.window);
+  tokens.count = static_cast<int64_t>(options.tokens_per_minute);
+  quota::LimitSpec requests;
+  requests.dimension = Dimension::kRequests;
+  requests.count = static_cast<int64_t>(options.requests_per_minute);
+  requests.span = std::chrono::seconds(1);
+  LimitGroup group({"provider/model", {tokens, requests}, options.concurrent});
+  return std::make_unique<Central>(world, provider, ProfileFor(options.charge), std::move(group), options.lower_caps,
+                                   fair);
 }
 
 }  // namespace holdfast::bench

@@ -14,11 +14,6 @@ int64_t ChargeAtGate(ChargeRule rule, const Request& request) {
   return std::max(request.cap, TokensOfText(request));
 }
 
-int64_t ChargeFromOutside(ChargeRule rule, const Request& request) {
-  if (rule == ChargeRule::kInputAndCap) return TokensOfText(request) + request.cap;
-  return std::max(request.cap, TokensOfText(request));
-}
-
 Usage UsageOf(const Request& request) {
   const bool cut_short = request.cap > 0 && request.output > request.cap;
   return {request.input, cut_short ? request.cap : request.output, cut_short};

@@ -14,6 +14,7 @@ enum class ChargeRule {
 struct Request {
   int64_t characters = 0;  // Unicode code points of the prompt, which everybody can count
   int64_t cap = 0;         // max_output_tokens; 0: none, and then the answer is as long as it will
+  bool cjk = false;        // the prompt is in Chinese
   // Tokens that only the provider knows, before the answer has ended:
   int64_t input = 0;
   int64_t output = 0;  // as long as no cap cuts it short
@@ -27,8 +28,6 @@ struct Usage {
 };
 
 int64_t ChargeAtGate(ChargeRule rule, const Request& request);
-// As whoever sends it can know it.
-int64_t ChargeFromOutside(ChargeRule rule, const Request& request);
 Usage UsageOf(const Request& request);
 
 }  // namespace holdfast::bench

@@ -33,11 +33,13 @@ class Policy {
             std::function<void(const Usage&)> on_end);
   void End(const std::shared_ptr<Call>& call, Call::Outcome outcome, const Usage& usage = {});
 
+  // It waits once more: it was answered, and is to be asked again.
+  void Hold(Call& call);
+
   World& world_;
   Provider& provider_;
 
  private:
-  void Hold(Call& call);
   void Release(Call& call);
 
   LimitWatch* watch_ = nullptr;

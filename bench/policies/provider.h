@@ -18,6 +18,7 @@ struct ProviderOptions {
   double requests_per_minute = 500;  // enforced second by second
   std::optional<int> concurrent;
   double foreign_share = 0;  // of the tokens, spent by somebody else with the same key
+  bool lower_caps = false;   // whoever stands before it may ask for shorter answers than the sessions
   bool headers = true;       // else only refusals tell anything, in their words
 };
 

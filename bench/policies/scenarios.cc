@@ -23,11 +23,12 @@ Scenario Changing(std::string name, std::string about, bool headers) {
   return scenario;
 }
 
-Scenario Kimi(std::string name, std::string about, int64_t cap) {
+Scenario Kimi(std::string name, std::string about, bool lower_caps) {
   Scenario scenario = Named(std::move(name), std::move(about));
   scenario.provider.charge = ChargeRule::kInputAndCap;
   scenario.provider.headers = false;
-  scenario.workload.caps = {cap};
+  scenario.provider.lower_caps = lower_caps;
+  scenario.workload.caps = {32'000};
   return scenario;
 }
 
@@ -53,8 +54,9 @@ std::vector<Scenario> Scenarios() {
   settled.provider.charge = ChargeRule::kSettled;
   all.push_back(settled);
 
-  all.push_back(Kimi("kimi", "input and cap are charged for good; the cap is 2,000", 2'000));
-  all.push_back(Kimi("kimi-fixed", "input and cap are charged for good; the cap is 32,000", 32'000));
+  all.push_back(
+      Kimi("kimi", "input and cap are charged for good; sessions ask for 32,000, which may be lowered", true));
+  all.push_back(Kimi("kimi-fixed", "the same, and the cap stays as it is", false));
   all.push_back(Changing("limit-change", "the limit is halved after 1 h and back after 2 h", /*headers=*/true));
   all.push_back(Changing("limit-change-silent", "the same without headers: refusals alone tell", /*headers=*/false));
 

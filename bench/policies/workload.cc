@@ -73,6 +73,7 @@ void Workload::Turn(const std::shared_ptr<Session>& session) {
   Request request;
   request.characters = static_cast<int64_t>(session->characters);
   request.cap = session->cap;
+  request.cjk = session->text->bytes_per_character > 1;
   request.input = static_cast<int64_t>(session->tokens);
   request.output =
       static_cast<int64_t>(std::exp(world_.Uniform(std::log(options_.answer.least), std::log(options_.answer.most))));
