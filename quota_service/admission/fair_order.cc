@@ -1,7 +1,6 @@
 #include "quota_service/admission/fair_order.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace holdfast::quota {
 
@@ -9,6 +8,7 @@ FairOrder::TenantId FairOrder::AddTenant(double weight) {
   TenantId index = static_cast<TenantId>(tenants_.size());
   if (free_tenants_.empty()) {
     tenants_.emplace_back();
+    tenant_places_.push_back(kNone);
   } else {
     index = free_tenants_.back();
     free_tenants_.pop_back();
@@ -26,6 +26,8 @@ FairOrder::SessionId FairOrder::AddSession(TenantId tenant) {
   SessionId index = static_cast<SessionId>(sessions_.size());
   if (free_sessions_.empty()) {
     sessions_.emplace_back();
+    session_places_.push_back(kNone);
+    firsts_.push_back(kNone);
   } else {
     index = free_sessions_.back();
     free_sessions_.pop_back();
@@ -34,7 +36,6 @@ FairOrder::SessionId FairOrder::AddSession(TenantId tenant) {
   sessions_[index].tenant = tenant;
   sessions_[index].finish = tenants_[tenant].virtual_time;
   sessions_[index].alive = true;
-  ++tenants_[tenant].sessions;
   return index;
 }
 
@@ -46,17 +47,17 @@ void FairOrder::Push(SessionId index, const Waiter& waiter) {
   } else {
     free_entry_ = entries_[entry].next;
   }
-  entries_[entry] = {waiter, kNone};
+  entries_[entry] = Entry(waiter);
   ++size_;
   if (waiter.background) ageing_.push_back({waiter.since + kAge, {index, waiter.id}});
   Session& session = sessions_[index];
   if (!session.alive) Revive(index);
-  if (session.waits()) {
+  if (Waits(index)) {
     entries_[session.last].next = entry;
     session.last = entry;
     return;
   }
-  session.first = session.last = entry;
+  firsts_[index] = session.last = entry;
   StartWaiting(index);
 }
 
@@ -64,28 +65,33 @@ void FairOrder::Revive(SessionId index) {
   Session& session = sessions_[index];
   Tenant& tenant = tenants_[session.tenant];
   if (!tenant.alive) {
-    tenant.alive = tenant.is_new = true;
+    tenant.alive = true;
     tenant.finish = virtual_time_;
   }
-  session.alive = session.is_new = true;
+  session.alive = true;
   session.finish = tenant.virtual_time;
-  ++tenant.sessions;
 }
 
 void FairOrder::StartWaiting(SessionId index) {
   Session& session = sessions_[index];
-  Tenant& tenant = tenants_[session.tenant];
+  const TenantId owner = session.tenant;
+  Tenant& tenant = tenants_[owner];
   const double cost = First(index).cost;
+  StopIdling(index);
   const bool tenant_waited = tenant.waits();
-  session.start = std::max(tenant.virtual_time, session.finish) + (session.is_new ? cost : 0);
+  const bool new_tenant = !tenant_waited && tenant.owes_nothing(virtual_time_);
+  if (new_tenant) {
+    ForgetSessionsOf(owner);
+    session.finish = tenant.virtual_time;
+  }
+  const bool new_session = session.owes_nothing(tenant.virtual_time);
+  session.start = std::max(tenant.virtual_time, session.finish) + (new_session ? cost : 0);
   session.since = arrivals_++;
-  session.is_new = false;
   Enter(index);
   if (tenant_waited) return;
-  tenant.start = std::max(virtual_time_, tenant.finish) + (tenant.is_new ? cost / tenant.weight : 0);
+  tenant.start = std::max(virtual_time_, tenant.finish) + (new_tenant ? cost / tenant.weight : 0);
   tenant.since = arrivals_++;
-  tenant.is_new = false;
-  waiting_.Push({tenant.start, tenant.since, session.tenant}, TenantPlaces());
+  waiting_.Push({tenant.start, tenant.since, owner}, TenantPlaces());
 }
 
 void FairOrder::Enter(SessionId index) {
@@ -99,7 +105,7 @@ void FairOrder::Enter(SessionId index) {
 void FairOrder::Leave(SessionId index) {
   Session& session = sessions_[index];
   Tenant& tenant = tenants_[session.tenant];
-  (session.background ? tenant.background : tenant.interactive).Remove(session.place, SessionPlaces());
+  (session.background ? tenant.background : tenant.interactive).Remove(session_places_[index], SessionPlaces());
 }
 
 void FairOrder::Retag(SessionId index) {
@@ -111,27 +117,33 @@ void FairOrder::Retag(SessionId index) {
   }
   Tenant& tenant = tenants_[session.tenant];
   (session.background ? tenant.background : tenant.interactive)
-      .Replace(session.place, {session.start, session.since, index}, SessionPlaces());
+      .Replace(session_places_[index], {session.start, session.since, index}, SessionPlaces());
 }
 
 void FairOrder::RetagTenant(TenantId index) {
   const Tenant& tenant = tenants_[index];
-  waiting_.Replace(tenant.place, {tenant.start, tenant.since, index}, TenantPlaces());
+  waiting_.Replace(tenant_places_[index], {tenant.start, tenant.since, index}, TenantPlaces());
 }
 
 void FairOrder::StopWaiting(SessionId index) {
   Leave(index);
-  Idles(index);
   const TenantId owner = sessions_[index].tenant;
-  Tenant& tenant = tenants_[owner];
-  if (tenant.waits()) return;
-  waiting_.Remove(tenant.place, TenantPlaces());
-  idle_.emplace(tenant.finish, owner);
+  if (!tenants_[owner].waits()) waiting_.Remove(tenant_places_[owner], TenantPlaces());
+  MayIdle(index);
 }
 
-void FairOrder::Idles(SessionId index) {
+void FairOrder::StopIdling(SessionId index) {
+  Tenant& tenant = tenants_[sessions_[index].tenant];
+  tenant.idle_sessions.Remove(index, SessionLinks());
+  idle_tenants_.Remove(sessions_[index].tenant, TenantLinks());
+}
+
+void FairOrder::MayIdle(SessionId index) {
   const Session& session = sessions_[index];
-  if (session.under_way == 0) tenants_[session.tenant].idle.emplace(session.finish, index);
+  if (Waits(index) || session.under_way > 0) return;
+  Tenant& tenant = tenants_[session.tenant];
+  tenant.idle_sessions.Add(index, SessionLinks());
+  if (tenant.idles()) idle_tenants_.Add(session.tenant, TenantLinks());
 }
 
 FairOrder::SessionId FairOrder::Next() const {
@@ -145,10 +157,10 @@ void FairOrder::Age(BootTime now) {
     ageing_.pop_front();
     Session& session = sessions_[index];
     if (!session.alive) continue;
-    for (uint32_t entry = session.first; entry != kNone; entry = entries_[entry].next) {
-      if (entries_[entry].waiter.id != id) continue;
-      entries_[entry].waiter.background = false;
-      if (entry == session.first) Retag(index);
+    for (uint32_t entry = firsts_[index]; entry != kNone; entry = entries_[entry].next) {
+      if (entries_[entry].id != id) continue;
+      entries_[entry].background = false;
+      if (entry == firsts_[index]) Retag(index);
       break;
     }
   }
@@ -160,13 +172,14 @@ void FairOrder::Serve(SessionId index) {
   const TenantId owner = session.tenant;
   Tenant& tenant = tenants_[owner];
   const double cost = First(index).cost;
-  FreeEntry(Unlink(session, First(index).id));
+  FreeEntry(Unlink(index, First(index).id));
   ++session.under_way;
+  ++tenant.under_way;
   tenant.virtual_time = std::max(tenant.virtual_time, session.start);
   session.finish = session.start + cost;
   virtual_time_ = std::max(virtual_time_, tenant.start);
   tenant.finish = tenant.start + cost / tenant.weight;
-  if (session.waits()) {
+  if (Waits(index)) {
     session.start = session.finish;
     Retag(index);
     tenant.start = tenant.finish;
@@ -178,24 +191,30 @@ void FairOrder::Serve(SessionId index) {
       RetagTenant(owner);
     }
   }
-  Forget(owner);
+  ForgetSome(owner);
+  // Who is next will be asked about soon, and has not been touched for as long as it waited.
+  if (size_ > 0) {
+    const SessionId next = Next();
+    __builtin_prefetch(&entries_[firsts_[next]]);
+    __builtin_prefetch(&sessions_[next]);
+  }
 }
 
 bool FairOrder::Erase(SessionId index, RequestId id) {
   Session& session = sessions_[index];
-  const uint32_t first = session.first;
-  const uint32_t entry = Unlink(session, id);
+  const uint32_t first = firsts_[index];
+  const uint32_t entry = Unlink(index, id);
   if (entry == kNone) return false;
   FreeEntry(entry);
   if (entry != first) return true;
   if (held_ == index) held_.reset();
   const TenantId owner = session.tenant;
-  if (session.waits()) {
+  if (Waits(index)) {
     Retag(index);
   } else {
     StopWaiting(index);
   }
-  Forget(owner);
+  ForgetSome(owner);
   return true;
 }
 
@@ -204,10 +223,11 @@ void FairOrder::Landed(SessionId index, double difference) {
   const TenantId owner = session.tenant;
   Tenant& tenant = tenants_[owner];
   --session.under_way;
+  --tenant.under_way;
   if (difference != 0) {
     session.finish += difference;
     tenant.finish += difference / tenant.weight;
-    if (session.waits()) {
+    if (Waits(index)) {
       session.start = std::max(tenant.virtual_time, session.start + difference);
       Retag(index);
     }
@@ -216,21 +236,20 @@ void FairOrder::Landed(SessionId index, double difference) {
       RetagTenant(owner);
     }
   }
-  if (!session.waits()) Idles(index);
-  if (!tenant.waits()) idle_.emplace(tenant.finish, owner);
-  Forget(owner);
+  MayIdle(index);
+  ForgetSome(owner);
 }
 
-uint32_t FairOrder::Unlink(Session& session, RequestId id) {
+uint32_t FairOrder::Unlink(SessionId index, RequestId id) {
   uint32_t before = kNone;
-  uint32_t entry = session.first;
-  while (entry != kNone && entries_[entry].waiter.id != id) {
+  uint32_t entry = firsts_[index];
+  while (entry != kNone && entries_[entry].id != id) {
     before = entry;
     entry = entries_[entry].next;
   }
   if (entry == kNone) return kNone;
-  (before == kNone ? session.first : entries_[before].next) = entries_[entry].next;
-  if (session.last == entry) session.last = before;
+  (before == kNone ? firsts_[index] : entries_[before].next) = entries_[entry].next;
+  if (sessions_[index].last == entry) sessions_[index].last = before;
   return entry;
 }
 
@@ -240,30 +259,41 @@ void FairOrder::FreeEntry(uint32_t entry) {
   --size_;
 }
 
-void FairOrder::ForgetSessions(TenantId owner, double until) {
-  Tenant& tenant = tenants_[owner];
-  for (; !tenant.idle.empty() && tenant.idle.top().first <= until; tenant.idle.pop()) {
-    const auto [finish, index] = tenant.idle.top();
-    Session& session = sessions_[index];
-    const bool idle = session.alive && session.tenant == owner && !session.waits() && session.under_way == 0;
-    if (!idle || session.finish != finish) continue;
-    session.alive = false;
-    --tenant.sessions;
-    forgotten_.sessions.push_back(index);
-  }
+void FairOrder::ForgetSession(SessionId index) {
+  tenants_[sessions_[index].tenant].idle_sessions.Remove(index, SessionLinks());
+  sessions_[index].alive = false;
+  forgotten_.sessions.push_back(index);
 }
 
-void FairOrder::Forget(TenantId owner) {
-  ForgetSessions(owner, tenants_[owner].virtual_time);
-  for (; !idle_.empty() && idle_.top().first <= virtual_time_; idle_.pop()) {
-    const auto [finish, index] = idle_.top();
-    Tenant& tenant = tenants_[index];
-    if (!tenant.alive || tenant.waits() || tenant.finish != finish) continue;
-    // What its sessions owe they owe to each other. Those under way keep it; it comes back here when they land.
-    ForgetSessions(index, std::numeric_limits<double>::infinity());
-    if (tenant.sessions > 0) continue;
-    tenant.alive = false;
-    forgotten_.tenants.push_back(index);
+void FairOrder::ForgetSessionsOf(TenantId index) {
+  const IdleList& idle = tenants_[index].idle_sessions;
+  while (idle.first() != IdleList::kNone) ForgetSession(idle.first());
+}
+
+void FairOrder::ForgetSome(TenantId owner) {
+  // More than one can begin to idle by one change, so that the lists empty in the end.
+  constexpr int kLooks = 2;
+  Tenant& tenant = tenants_[owner];
+  IdleList& sessions = tenant.idle_sessions;
+  for (int look = 0; look < kLooks && sessions.first() != IdleList::kNone; ++look) {
+    const SessionId index = sessions.first();
+    if (sessions_[index].owes_nothing(tenant.virtual_time)) {
+      ForgetSession(index);
+    } else {
+      sessions.Remove(index, SessionLinks());
+      sessions.Add(index, SessionLinks());
+    }
+  }
+  for (int look = 0; look < kLooks && idle_tenants_.first() != IdleList::kNone; ++look) {
+    const TenantId index = idle_tenants_.first();
+    idle_tenants_.Remove(index, TenantLinks());
+    if (tenants_[index].owes_nothing(virtual_time_)) {
+      ForgetSessionsOf(index);
+      tenants_[index].alive = false;
+      forgotten_.tenants.push_back(index);
+    } else {
+      idle_tenants_.Add(index, TenantLinks());
+    }
   }
 }
 

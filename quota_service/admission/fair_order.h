@@ -2,13 +2,12 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <optional>
-#include <queue>
 #include <utility>
 #include <vector>
 
 #include "common/base/clock.h"
+#include "quota_service/admission/idle_list.h"
 #include "quota_service/admission/need.h"
 #include "quota_service/admission/tag_heap.h"
 
@@ -56,7 +55,7 @@ class FairOrder {
   void Age(BootTime now);
   // Somebody waits.
   SessionId Head() const { return held_ ? *held_ : Next(); }
-  const Waiter& First(SessionId session) const { return entries_[sessions_[session].first].waiter; }
+  const Waiter& First(SessionId session) const { return entries_[firsts_[session]]; }
   // Who is the head now stays it until it goes or leaves: nobody passes a large request for which tokens gather.
   void HoldHead() {
     if (size_ > 0 && !held_) held_ = Next();
@@ -69,18 +68,20 @@ class FairOrder {
   void Landed(SessionId session, double difference);
 
   // Sessions and tenants that owe nothing and wait for nothing: gone, their numbers are used again. Sessions first.
+  // Each change looks at a few of the idle ones, so that it costs the same however many there are.
   struct Forgotten {
     std::vector<SessionId> sessions;
     std::vector<TenantId> tenants;
   };
+  bool HasForgotten() const { return !forgotten_.sessions.empty() || !forgotten_.tenants.empty(); }
   void TakeForgotten(Forgotten* forgotten);
 
   // Calls visit(session, waiter) for everybody, in no order.
   template <typename Visit>
   void ForEach(Visit visit) const {
     for (SessionId session = 0; session < sessions_.size(); ++session) {
-      for (uint32_t entry = sessions_[session].first; entry != kNone; entry = entries_[entry].next) {
-        visit(session, entries_[entry].waiter);
+      for (uint32_t entry = firsts_[session]; entry != kNone; entry = entries_[entry].next) {
+        visit(session, static_cast<const Waiter&>(entries_[entry]));
       }
     }
   }
@@ -90,40 +91,39 @@ class FairOrder {
 
   // What tenants and sessions have among their like.
   struct Tag {
-    double start = 0;   // while anybody waits
-    double finish = 0;  // start + service / weight
-    uint64_t since = 0;
-    uint32_t place = kNone;  // in the heap, while anybody waits
-    bool is_new = true;
+    double start = 0;    // while anybody waits
+    double finish = 0;   // start + service / weight
+    uint32_t since = 0;  // of arrivals_
+    uint32_t under_way = 0;
+    IdleList::Links idle;  // while nobody waits and nothing is under way
     bool alive = false;
+
+    // Nothing is left of what it was served before: it begins as one that nobody knows.
+    bool owes_nothing(double virtual_time) const { return under_way == 0 && finish <= virtual_time; }
   };
   struct Session : Tag {
     TenantId tenant = 0;
-    uint32_t first = kNone;
-    uint32_t last = kNone;
-    uint32_t under_way = 0;
+    uint32_t last = kNone;    // entry, while it waits
     bool background = false;  // the heap that it is in
-
-    bool waits() const { return first != kNone; }
   };
-  using Idle = std::priority_queue<std::pair<double, uint32_t>, std::vector<std::pair<double, uint32_t>>,
-                                   std::greater<std::pair<double, uint32_t>>>;  // by finish; may be stale
   struct Tenant : Tag {
     double weight = 1;
     double virtual_time = 0;
     TagHeap interactive;
     TagHeap background;
-    Idle idle;
-    uint32_t sessions = 0;
+    IdleList idle_sessions;
 
     bool waits() const { return !interactive.empty() || !background.empty(); }
+    bool idles() const { return !waits() && under_way == 0; }
   };
-  struct Entry {
-    Waiter waiter;
+  struct Entry : Waiter {
+    Entry() = default;
+    explicit Entry(const Waiter& waiter) : Waiter(waiter) {}
     uint32_t next = kNone;
   };
 
   SessionId Next() const;
+  bool Waits(SessionId session) const { return firsts_[session] != kNone; }
   void Revive(SessionId index);
   void StartWaiting(SessionId index);
   void StopWaiting(SessionId index);
@@ -131,32 +131,45 @@ class FairOrder {
   void Leave(SessionId index);
   void Retag(SessionId index);
   void RetagTenant(TenantId index);
-  uint32_t Unlink(Session& session, RequestId id);
+  uint32_t Unlink(SessionId session, RequestId id);
   void FreeEntry(uint32_t entry);
-  void Idles(SessionId index);
-  // Idle ones whose finish is at most `until`.
-  void ForgetSessions(TenantId owner, double until);
-  void Forget(TenantId owner);
+  void StopIdling(SessionId index);
+  void MayIdle(SessionId index);
+  void ForgetSession(SessionId index);
+  // What its sessions owe they owe to each other: nothing, once nobody else waits for what the tenant had.
+  void ForgetSessionsOf(TenantId index);
+  void ForgetSome(TenantId owner);
 
   auto SessionPlaces() {
-    return [this](uint32_t who) -> uint32_t& { return sessions_[who].place; };
+    return [this](uint32_t who) -> uint32_t& { return session_places_[who]; };
   }
   auto TenantPlaces() {
-    return [this](uint32_t who) -> uint32_t& { return tenants_[who].place; };
+    return [this](uint32_t who) -> uint32_t& { return tenant_places_[who]; };
+  }
+  auto SessionLinks() {
+    return [this](uint32_t who) -> IdleList::Links& { return sessions_[who].idle; };
+  }
+  auto TenantLinks() {
+    return [this](uint32_t who) -> IdleList::Links& { return tenants_[who].idle; };
   }
 
   std::vector<Tenant> tenants_;
   std::vector<Session> sessions_;
+  // By session, apart from the rest, since decisions touch those of many sessions: the first entry, and the places in
+  // the heaps.
+  std::vector<uint32_t> firsts_;
+  std::vector<uint32_t> tenant_places_;
+  std::vector<uint32_t> session_places_;
   std::vector<Entry> entries_;
   std::vector<TenantId> free_tenants_;
   std::vector<SessionId> free_sessions_;
   uint32_t free_entry_ = kNone;
   TagHeap waiting_;  // tenants
-  Idle idle_;        // tenants
+  IdleList idle_tenants_;
   double virtual_time_ = 0;
   std::deque<std::pair<BootTime, std::pair<SessionId, RequestId>>> ageing_;  // background requests as they came
   std::optional<SessionId> held_;
-  uint64_t arrivals_ = 0;
+  uint32_t arrivals_ = 0;  // modulo 2^32
   size_t size_ = 0;
   Forgotten forgotten_;
 };

@@ -11,34 +11,64 @@ T& At(std::vector<T>& of, uint32_t index) {
 
 }  // namespace
 
-void FairQueue::Push(const Flow& flow, Waiter waiter) {
-  const auto [tenant, new_tenant] = tenant_ids_.try_emplace(flow.tenant, 0);
-  if (new_tenant) {
+FairQueue::SessionId FairQueue::Find(const Flow& flow, uint64_t hash) const {
+  const auto found = by_hash_.find(hash);
+  if (found == by_hash_.end()) return kNone;
+  SessionId session = found->second;
+  while (session != kNone && !sessions_[session].Is(flow)) session = sessions_[session].next;
+  return session;
+}
+
+FairQueue::SessionId FairQueue::FindOrAdd(const Flow& flow) {
+  const uint64_t hash = Hash(flow);
+  if (const SessionId known = Find(flow, hash); known != kNone) {
+    order_.SetWeight(order_.TenantOf(known), flow.weight);
+    return known;
+  }
+  const auto [tenant, is_new] = tenant_ids_.try_emplace(flow.tenant, 0);
+  if (is_new) {
     tenant->second = order_.AddTenant(flow.weight);
-    At(tenants_, tenant->second) = {&tenant->first, {}};
+    At(tenant_names_, tenant->second) = &tenant->first;
   } else {
     order_.SetWeight(tenant->second, flow.weight);
   }
-  const auto [session, new_session] = tenants_[tenant->second].sessions.try_emplace(flow.session, 0);
-  if (new_session) {
-    session->second = order_.AddSession(tenant->second);
-    At(session_names_, session->second) = &session->first;
-  }
+  const SessionId id = order_.AddSession(tenant->second);
+  Session& session = At(sessions_, id);
+  session.name.assign(flow.session.begin(), flow.session.end());
+  session.tenant = &tenant->first;
+  At(hashes_, id) = hash;
+  SessionId& first = by_hash_.try_emplace(hash, kNone).first->second;
+  session.next = first;
+  first = id;
+  return id;
+}
+
+void FairQueue::ForgetName(SessionId session) {
+  const auto first = by_hash_.find(hashes_[session]);
+  SessionId* link = &first->second;
+  while (*link != session) link = &sessions_[*link].next;
+  *link = sessions_[session].next;
+  if (first->second == kNone) by_hash_.erase(first);
+  sessions_[session] = {};
+}
+
+FairQueue::SessionId FairQueue::Push(const Flow& flow, Waiter waiter) {
+  const SessionId session = FindOrAdd(flow);
   waiter.background = flow.background;
-  session_of_[waiter.id] = session->second;
-  order_.Push(session->second, waiter);
+  session_of_[waiter.id] = session;
+  order_.Push(session, waiter);
+  Tidy();
+  return session;
 }
 
 void FairQueue::PushTo(FairOrder& order, const Flow& flow, Waiter waiter) const {
   waiter.background = flow.background;
-  const auto tenant = tenant_ids_.find(flow.tenant);
-  if (tenant == tenant_ids_.end()) {
-    order.Push(order.AddSession(order.AddTenant(flow.weight)), waiter);
+  if (const SessionId session = Find(flow, Hash(flow)); session != kNone) {
+    order.Push(session, waiter);
     return;
   }
-  const auto& sessions = tenants_[tenant->second].sessions;
-  const auto session = sessions.find(flow.session);
-  order.Push(session == sessions.end() ? order.AddSession(tenant->second) : session->second, waiter);
+  const auto tenant = tenant_ids_.find(flow.tenant);
+  order.Push(order.AddSession(tenant == tenant_ids_.end() ? order.AddTenant(flow.weight) : tenant->second), waiter);
 }
 
 void FairQueue::Serve(SessionId session) {
@@ -62,16 +92,14 @@ void FairQueue::Landed(SessionId session, double difference) {
 }
 
 void FairQueue::Tidy() {
+  if (!order_.HasForgotten()) return;
   forgotten_.sessions.clear();
   forgotten_.tenants.clear();
   order_.TakeForgotten(&forgotten_);
-  for (const SessionId session : forgotten_.sessions) {
-    tenants_[order_.TenantOf(session)].sessions.erase(*session_names_[session]);
-    session_names_[session] = nullptr;
-  }
+  for (const SessionId session : forgotten_.sessions) ForgetName(session);
   for (const FairOrder::TenantId tenant : forgotten_.tenants) {
-    tenant_ids_.erase(*tenants_[tenant].name);
-    tenants_[tenant] = {};
+    tenant_ids_.erase(*tenant_names_[tenant]);
+    tenant_names_[tenant] = nullptr;
   }
 }
 

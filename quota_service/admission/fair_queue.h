@@ -1,11 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/container/node_hash_map.h"
+#include "absl/hash/hash.h"
 #include "quota_service/admission/fair_order.h"
 
 namespace holdfast::quota {
@@ -26,10 +29,12 @@ class FairQueue {
   using Waiter = FairOrder::Waiter;
 
   // `waiter.background` is the flow's.
-  void Push(const Flow& flow, Waiter waiter);
+  SessionId Push(const Flow& flow, Waiter waiter);
   size_t size() const { return order_.size(); }
   bool Contains(RequestId id) const { return session_of_.contains(id); }
   void Age(BootTime now) { order_.Age(now); }
+  // Those that wait, have anything under way, or owe something still; a few more are not forgotten yet.
+  size_t known_sessions() const { return by_hash_.size(); }
   // Null: nobody waits. Valid until the next change.
   const Waiter* Head() const { return size() == 0 ? nullptr : &order_.First(order_.Head()); }
   // Somebody waits.
@@ -42,9 +47,8 @@ class FairQueue {
   // A served request is over, and took `difference` more than its cost.
   void Landed(SessionId session, double difference);
 
-  // Of a session that waits or has anything under way.
-  const std::string& SessionName(SessionId session) const { return *session_names_[session]; }
-  const std::string& TenantName(SessionId session) const { return *tenants_[order_.TenantOf(session)].name; }
+  // A hash of the names of tenant and session, of a session that waits or has anything under way.
+  uint64_t HashOf(SessionId session) const { return hashes_[session]; }
   std::vector<Waiter> Waiters() const;  // in no order
   // To play forward.
   const FairOrder& order() const { return order_; }
@@ -52,16 +56,31 @@ class FairQueue {
   void PushTo(FairOrder& order, const Flow& flow, Waiter waiter) const;
 
  private:
-  struct Tenant {
-    const std::string* name = nullptr;
-    absl::node_hash_map<std::string, SessionId> sessions;
+  static constexpr SessionId kNone = ~SessionId{0};
+  // Short names are kept in place: a look at one is a look at one piece of memory.
+  struct Session {
+    bool Is(const Flow& flow) const {
+      return name.size() == flow.session.size() && std::equal(name.begin(), name.end(), flow.session.begin()) &&
+             *tenant == flow.tenant;
+    }
+
+    absl::InlinedVector<char, 40> name;
+    const std::string* tenant = nullptr;
+    SessionId next = kNone;  // of those whose names have the same hash
   };
+  static uint64_t Hash(const Flow& flow) { return absl::HashOf(flow.tenant, flow.session); }
+  // kNone: there is none.
+  SessionId Find(const Flow& flow, uint64_t hash) const;
+  SessionId FindOrAdd(const Flow& flow);
+  void ForgetName(SessionId session);
   void Tidy();
 
   FairOrder order_;
   absl::node_hash_map<std::string, FairOrder::TenantId> tenant_ids_;
-  std::vector<Tenant> tenants_;                    // by id
-  std::vector<const std::string*> session_names_;  // by id
+  std::vector<const std::string*> tenant_names_;  // by id
+  absl::flat_hash_map<uint64_t, SessionId> by_hash_;
+  std::vector<Session> sessions_;  // by id
+  std::vector<uint64_t> hashes_;   // by id
   absl::flat_hash_map<RequestId, SessionId> session_of_;
   FairOrder::Forgotten forgotten_;
 };

@@ -15,10 +15,15 @@ class ForeignUse {
  public:
   using Serial = uint64_t;
 
-  // What an answer showed to be less than there would be without others.
+  // What an answer showed to be less than there would be without others. One burst of theirs is met by all that were
+  // under way.
   struct Missing {
     double for_sure = 0;  // whatever order requests of ours arrived in; at least 0
-    double likely = 0;    // if they arrived in the order in which they were sent; below 0: there was more
+    // If they arrived in the order in which they were sent, beside what other answers had shown by then; below 0: there
+    // was more.
+    double likely = 0;
+    double met = 0;        // beside what there was thought to be when it was sent
+    bool refused = false;  // so that it did not fit
   };
   // Of a request that was sent `unread` after the latest reading.
   Serial Observe(Duration unread, const Missing& missing);
@@ -26,10 +31,10 @@ class ForeignUse {
   void Amend(Serial serial, const Missing& missing);
 
   // Room to leave when nothing was read for `unread`, so that about one send of two hundred meets less than there was
-  // thought to be. 0 until any use by others was seen, and again when none was for a while.
+  // thought to be. 0 until any use by others was proven, and again when none is likely any more.
   double Margin(Duration unread) const;
-  // Units a second that are taken for sure.
-  double rate() const { return sure_rate_; }
+  // Units a second that are likely taken; 0 where nothing is proven.
+  double rate() const { return proven_ ? rate_ : 0; }
 
  private:
   struct Reading {
@@ -41,8 +46,7 @@ class ForeignUse {
 
   std::deque<Reading> readings_;  // the latest last
   Serial next_ = 0;
-  size_t seen_ = 0;  // readings that prove any use by others
-  double sure_rate_ = 0;
+  bool proven_ = false;
   double rate_ = 0;   // likely, a second
   double stray_ = 0;  // per square root of a second
 };

@@ -32,10 +32,10 @@ class ContinuousGauge final : public Gauge {
 
   double Level(BootTime now) const override {
     const double elapsed = now > at_ ? ToSeconds(now - at_) : 0;
-    return std::min(limit_, level_ + elapsed * rate());
+    return std::min(limit(), level_ + elapsed * rate());
   }
   BootTime WhenFits(BootTime now, double amount) const override {
-    if (amount > limit_ + kEpsilon) return BootTime::max();
+    if (amount > limit() + kEpsilon) return BootTime::max();
     const double missing = amount - Level(now);
     // Twice the grain, so that what CeilToNanoseconds promised holds when that moment has come.
     return missing <= 2 * kGrain * 1e-9 * rate() ? now : After(now, CeilToNanoseconds(missing / rate()));
@@ -44,18 +44,17 @@ class ContinuousGauge final : public Gauge {
   void Return(BootTime now, BootTime, double amount) override { Correct(now, amount); }
   void Correct(BootTime now, double delta) override { Set(now, Level(now) + delta); }
   void SetLimit(BootTime now, double limit) override {
-    const double level = Level(now) + (limit - limit_);
-    limit_ = limit;
+    const double level = Level(now) + (limit - this->limit());
+    ChangeLimit(limit);
     Set(now, level);
   }
   std::unique_ptr<Gauge> Clone() const override { return std::make_unique<ContinuousGauge>(*this); }
 
  private:
-  double rate() const { return limit_ / ToSeconds(per_); }
   void Set(BootTime now, double level) {
     // No gate lets more than its limit be owed: a limit that falls far, or one that is learnt late, is whole again
     // within two windows.
-    level_ = std::clamp(level, -limit_, limit_);
+    level_ = std::clamp(level, -limit(), limit());
     at_ = std::max(at_, now);
   }
 
@@ -72,10 +71,10 @@ class SlidingGauge final : public Gauge {
     for (const Entry& entry : entries_) {
       if (entry.at + span_ > now) used += entry.amount;
     }
-    return limit_ - std::max(0.0, used);
+    return limit() - std::max(0.0, used);
   }
   BootTime WhenFits(BootTime now, double amount) const override {
-    if (amount > limit_ + kEpsilon) return BootTime::max();
+    if (amount > limit() + kEpsilon) return BootTime::max();
     double level = Level(now);
     if (level + kEpsilon >= amount) return now;
     for (const Entry& entry : entries_) {
@@ -111,7 +110,7 @@ class SlidingGauge final : public Gauge {
       delta -= taken;
     }
   }
-  void SetLimit(BootTime, double limit) override { limit_ = limit; }
+  void SetLimit(BootTime, double limit) override { ChangeLimit(limit); }
   std::unique_ptr<Gauge> Clone() const override { return std::make_unique<SlidingGauge>(*this); }
 
  private:
@@ -127,18 +126,18 @@ class FixedGauge final : public Gauge {
  public:
   FixedGauge(double limit, Duration per) : Gauge(limit, per) {}
 
-  double Level(BootTime now) const override { return limit_ - (InWindow(now) ? used_ : 0); }
+  double Level(BootTime now) const override { return limit() - (InWindow(now) ? used_ : 0); }
   BootTime WhenFits(BootTime now, double amount) const override {
-    if (amount > limit_ + kEpsilon) return BootTime::max();
+    if (amount > limit() + kEpsilon) return BootTime::max();
     if (!InWindow(now)) return now;
-    const BootTime end = After(begin_, per_);
+    const BootTime end = After(begin_, per());
     // What is sent last arrives when the next window has begun, and would be missing there.
-    const bool closing = end - now < std::min(kClosing, per_ / 20);
+    const bool closing = end - now < std::min(kClosing, per() / 20);
     return Level(now) + kEpsilon >= amount && !closing ? now : std::max(now, end);
   }
   void EndWindowAt(BootTime now, BootTime end) override {
     Roll(now);
-    begin_ = end - per_;
+    begin_ = end - per();
   }
   void Charge(BootTime now, double amount) override {
     Roll(now);
@@ -151,14 +150,14 @@ class FixedGauge final : public Gauge {
     Roll(now);
     used_ = std::max(0.0, used_ - delta);
   }
-  void SetLimit(BootTime, double limit) override { limit_ = limit; }
+  void SetLimit(BootTime, double limit) override { ChangeLimit(limit); }
   std::unique_ptr<Gauge> Clone() const override { return std::make_unique<FixedGauge>(*this); }
 
  private:
-  bool InWindow(BootTime now) const { return started_ && now < begin_ + per_; }
+  bool InWindow(BootTime now) const { return started_ && now < begin_ + per(); }
   void Roll(BootTime now) {
     if (InWindow(now)) return;
-    begin_ = started_ ? begin_ + (now - begin_) / per_ * per_ : now;
+    begin_ = started_ ? begin_ + (now - begin_) / per() * per() : now;
     started_ = true;
     used_ = 0;
   }

@@ -39,13 +39,21 @@ class Gauge {
   bool Fits(BootTime now, double amount) const { return WhenFits(now, amount) <= now; }
   double limit() const { return limit_; }
   Duration per() const { return per_; }
+  double rate() const { return rate_; }  // limit / per, a second
 
  protected:
-  Gauge(double limit, Duration per) : limit_(limit), per_(per) {}
+  Gauge(double limit, Duration per) : limit_(limit), per_(per), rate_(limit / ToSeconds(per)) {}
   Gauge(const Gauge&) = default;
 
+  void ChangeLimit(double limit) {
+    limit_ = limit;
+    rate_ = limit / ToSeconds(per_);
+  }
+
+ private:
   double limit_;
   Duration per_;
+  double rate_;
 };
 
 // Full at first. `limit` and `per` are positive.

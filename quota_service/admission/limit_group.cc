@@ -77,14 +77,15 @@ double LimitGroup::Cost(const Tokens& tokens) const {
   double cost = static_cast<double>(tokens.total) * 1e-6;
   for (const Limit& limit : limits_) {
     const Gauge& gauge = limit.mirror.gauge();
-    cost = std::max(cost, AmountOf(limit.dimension, tokens) / gauge.limit() * ToSeconds(gauge.per()));
+    cost = std::max(cost, AmountOf(limit.dimension, tokens) / gauge.rate());
   }
   return cost;
 }
 
 void LimitGroup::Enqueue(BootTime now, RequestId id, const Need& need, const Flow& flow) {
-  returns_.Came(now, flow.tenant, flow.session);
-  queue_.Push(flow, {.id = id, .need = need, .cost = Cost(need.charge), .background = flow.background, .since = now});
+  const SessionId session = queue_.Push(
+      flow, {.id = id, .need = need, .cost = Cost(need.charge), .background = flow.background, .since = now});
+  returns_.Came(now, queue_.HashOf(session));
   largest_waiting_ = Larger(largest_waiting_, need.charge);
 }
 
@@ -160,9 +161,7 @@ void LimitGroup::Grant(BootTime now, RequestId id, const Served& served, Decisio
     record_.Observe(first->second.wait, first->second.told, now - first->second.at);
     first_forecasts_.erase(first);
   }
-  Served& flight = in_flight_[id];
-  flight = served;
-  flight.since = now;
+  in_flight_.insert_or_assign(id, served).first->second.since = now;
   decision.granted.push_back(id);
 }
 
@@ -224,8 +223,10 @@ void LimitGroup::Probe(BootTime now, Decision& decision) {
 }
 
 void LimitGroup::Backfill(BootTime now, Decision& decision) {
+  const bool any_fixed = std::any_of(limits_.begin(), limits_.end(),
+                                     [](const Limit& limit) { return limit.mirror.kind() == WindowKind::kFixed; });
   const Need* head = HeadNeed();
-  if (head == nullptr || queue_.size() == 0 || Closed(now)) return;
+  if (!any_fixed || head == nullptr || queue_.size() == 0 || Closed(now)) return;
   const auto keeps_head = [&](const Limit& limit) {
     return limit.mirror.WhenFits(now, AmountOf(limit.dimension, head->charge), AmountOf(limit.dimension, head->most)) >
            now;
@@ -295,8 +296,9 @@ void LimitGroup::LearnLimit(BootTime now, RequestId id, Dimension dimension, con
   if (limit == nullptr) return;
   if (limits_.size() > known) {
     // What went before this limit was known is charged by the level that the headers tell.
-    for (const auto& [other, flight] : in_flight_) {
-      limit->mirror.Send(now, other, AmountOf(dimension, flight.need.charge), AmountOf(dimension, flight.need.most));
+    for (const Waiter& other : InFlightByTurn()) {
+      const Need& need = other.served.need;
+      limit->mirror.Send(now, other.id, AmountOf(dimension, need.charge), AmountOf(dimension, need.most));
     }
   }
   limit->mirror.OnHeaders(now, id, headers);
@@ -311,6 +313,15 @@ void LimitGroup::OnHeaders(BootTime now, RequestId id, const RateLimitHeaders& h
   }
   prober_.OnAnswer(headers.tokens.remaining || headers.input_tokens.remaining);
   learnt_ = true;
+}
+
+std::vector<LimitGroup::Waiter> LimitGroup::InFlightByTurn() const {
+  std::vector<Waiter> flights;
+  flights.reserve(in_flight_.size());
+  for (const auto& [id, served] : in_flight_) flights.push_back({id, served});
+  std::sort(flights.begin(), flights.end(),
+            [](const Waiter& a, const Waiter& b) { return a.served.turn < b.served.turn; });
+  return flights;
 }
 
 std::optional<LimitGroup::Served> LimitGroup::Land(BootTime now, RequestId id, Settlement settlement,
@@ -420,7 +431,7 @@ void LimitGroup::Settle(BootTime now, RequestId id, Settlement settlement, const
         if (limit.dimension == Dimension::kTokens) limit.mirror.OnProbeTaken(now);
       }
     }
-    returns_.Ended(now, queue_.TenantName(ended->session), queue_.SessionName(ended->session));
+    returns_.Ended(now, queue_.HashOf(ended->session));
     if (actual) difference = Cost(*actual) - ended->cost;
   }
   queue_.Landed(ended->session, difference);
@@ -449,8 +460,8 @@ void LimitGroup::PlayForward(BootTime now, FairOrder order, Told told) const {
   for (const Waiter& waiter : again_) {
     if (!told(waiter.id, simulation.Next(waiter.served.need))) return;
   }
-  for (const auto& [id, flight] : in_flight_) {
-    expect(flight.session, flight.need.charge, returns_.rate(), flight.background);
+  for (const Waiter& flight : InFlightByTurn()) {
+    expect(flight.served.session, flight.served.need.charge, returns_.rate(), flight.served.background);
   }
   while (order.size() > 0) {
     order.Age(simulation.time());

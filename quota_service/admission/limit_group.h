@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "common/base/clock.h"
 #include "quota_service/admission/fair_queue.h"
 #include "quota_service/admission/forecast_record.h"
@@ -79,8 +79,8 @@ class LimitGroup {
   void Enqueue(BootTime now, RequestId id, const Need& need, const Flow& flow = {});
 
   struct Decision {
-    std::vector<RequestId> granted;   // in flight from now on
-    std::vector<RequestId> rejected;  // larger than a limit; gone
+    absl::InlinedVector<RequestId, 8> granted;  // in flight from now on
+    std::vector<RequestId> rejected;            // larger than a limit; gone
   };
   Decision Admit(BootTime now);
   // When Admit has something to do by time alone. Empty: only after another call.
@@ -151,6 +151,7 @@ class LimitGroup {
     RequestId id;
     Served served;
   };
+  std::vector<Waiter> InFlightByTurn() const;
   // The queue played forward.
   class Simulation;
   template <typename Told>
@@ -200,7 +201,7 @@ class LimitGroup {
   std::deque<Waiter> again_;                                       // go before the queue; by turn
   uint64_t next_turn_ = 0;
   Tokens largest_waiting_;  // no waiter's charge is larger in any kind
-  absl::btree_map<RequestId, Served> in_flight_;
+  absl::flat_hash_map<RequestId, Served> in_flight_;
   bool learnt_ = false;
   BootTime paused_until_{};
   int blind_pauses_ = 0;  // in a row

@@ -4,7 +4,6 @@
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <limits>
 
 namespace holdfast::quota {
 namespace {
@@ -93,20 +92,15 @@ void Mirror::Send(BootTime now, RequestId id, double charge, double most) {
   gauge_->Charge(now, charge);
   charged_ += charge;
   reserved_ += reserved;
-  std::optional<Duration> unread;
-  if (last_reading_) unread = std::min<Duration>(now - *last_reading_, gauge_->per());
-  sent_.push_back({.id = id,
-                   .at = now,
-                   .amount = charge,
-                   .reserved = reserved,
-                   .charged_by_then = charged_,
-                   .unconfirmed_before = unconfirmed,
-                   .least_used = std::numeric_limits<double>::infinity(),
-                   .expected = gauge_->Level(now),
-                   .unread = unread,
-                   .seen = std::nullopt,
-                   .confirmed = false,
-                   .remaining = std::nullopt});
+  Sent& sent = sent_.emplace_back();
+  sent.id = id;
+  sent.at = now;
+  sent.amount = charge;
+  sent.reserved = reserved;
+  sent.charged_by_then = charged_;
+  sent.unconfirmed_before = unconfirmed;
+  sent.believed = sent.expected = gauge_->Level(now);
+  if (last_reading_) sent.unread = std::min<Duration>(now - *last_reading_, gauge_->per());
 }
 
 void Mirror::Return(BootTime now, RequestId id) {
@@ -162,7 +156,11 @@ void Mirror::Settle(BootTime now, RequestId id, std::optional<double> actual) {
 void Mirror::SetLimit(BootTime now, int64_t limit, LimitSource source) {
   const auto size = static_cast<double>(limit);
   if (limit <= 0 || size == gauge_->limit()) return;
-  for (Sent& sent : sent_) sent.expected += std::min(0.0, size - gauge_->limit());
+  for (Sent& sent : sent_) {
+    const double fallen = std::min(0.0, size - gauge_->limit());
+    sent.expected += fallen;
+    sent.believed += fallen;
+  }
   gauge_->SetLimit(now, size);
   source_ = source;
   raises_in_a_row_ = 0;
@@ -191,7 +189,8 @@ void Mirror::LearnForeign(Sent& sent, double left) {
   const double for_sure = likely - sent_meanwhile;
   // Whoever takes that much at once, or has had the limit changed, is no stream of bursts that a margin could cover.
   if (for_sure > kMostMargin * gauge_->limit()) return;
-  const ForeignUse::Missing missing{for_sure > kNoise ? for_sure : 0, likely};
+  const double met = std::clamp(sent.believed - left, -gauge_->limit(), gauge_->limit());
+  const ForeignUse::Missing missing{for_sure > kNoise ? for_sure : 0, likely, met, left < -kNoise};
   if (sent.seen) {
     foreign_.Amend(*sent.seen, missing);
   } else {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,16 +77,17 @@ class Mirror {
 
  private:
   struct Sent {
-    RequestId id;
-    BootTime at;
-    double amount;
-    double reserved;            // beyond `amount`, until it has ended
-    double charged_by_then;     // charged_, this one included
-    double unconfirmed_before;  // amounts under way whose headers had not come
+    RequestId id = 0;
+    BootTime at{};
+    double amount = 0;
+    double reserved = 0;            // beyond `amount`, until it has ended
+    double charged_by_then = 0;     // charged_, this one included
+    double unconfirmed_before = 0;  // amounts under way whose headers had not come
     // The least that was used before any later charge, those given back since left out. Without this request the gauge
     // would have been full there and lost the refill beyond it, so no more than this comes back.
-    double least_used;
-    double expected;                         // the level right after, as corrected since
+    double least_used = std::numeric_limits<double>::infinity();
+    double believed = 0;                     // the level right after
+    double expected = 0;                     // the same, as corrected since
     std::optional<Duration> unread;          // since the latest reading before it; absent: nothing had been read
     std::optional<ForeignUse::Serial> seen;  // what its headers told of others
     bool confirmed = false;

@@ -1,7 +1,5 @@
 #include "quota_service/admission/returns.h"
 
-#include "absl/hash/hash.h"
-
 namespace holdfast::quota {
 namespace {
 
@@ -11,21 +9,18 @@ constexpr double kGain = 0.05;
 // Where more end at a time, these are sample enough.
 constexpr size_t kMostWatched = 256;
 
-uint64_t KeyOf(const std::string& tenant, const std::string& session) { return absl::HashOf(tenant, session); }
-
 }  // namespace
 
-void Returns::Ended(BootTime now, const std::string& tenant, const std::string& session) {
+void Returns::Ended(BootTime now, uint64_t session) {
   Expire(now);
   if (order_.size() >= kMostWatched) return;
-  const uint64_t key = KeyOf(tenant, session);
-  ended_[key] = now;
-  order_.emplace_back(now, key);
+  ended_[session] = now;
+  order_.emplace_back(now, session);
 }
 
-void Returns::Came(BootTime now, const std::string& tenant, const std::string& session) {
+void Returns::Came(BootTime now, uint64_t session) {
   Expire(now);
-  if (!ended_.empty() && ended_.erase(KeyOf(tenant, session)) > 0) Learn(true);
+  if (!ended_.empty() && ended_.erase(session) > 0) Learn(true);
 }
 
 void Returns::Expire(BootTime now) {

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -14,8 +13,9 @@ namespace holdfast::quota {
 // forecast must expect of those who are not waiting now.
 class Returns {
  public:
-  void Ended(BootTime now, const std::string& tenant, const std::string& session);
-  void Came(BootTime now, const std::string& tenant, const std::string& session);
+  // `session`: a hash of its names. Two that share one blur a statistic, no more.
+  void Ended(BootTime now, uint64_t session);
+  void Came(BootTime now, uint64_t session);
 
   // From 0 to 1; 0 until anybody came back.
   double rate() const { return rate_; }
@@ -24,7 +24,6 @@ class Returns {
   void Expire(BootTime now);
   void Learn(bool came_back);
 
-  // By a hash of tenant and session: two that share one blur a statistic, no more.
   absl::flat_hash_map<uint64_t, BootTime> ended_;
   std::deque<std::pair<BootTime, uint64_t>> order_;
   double rate_ = 0;

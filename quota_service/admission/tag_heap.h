@@ -8,17 +8,17 @@
 namespace holdfast::quota {
 
 // A heap of those who wait, by start tag, and between equal tags by who began to wait earlier. Four children a node:
-// half the depth of a binary heap, and siblings share a cache line. Each entry's place is kept by whom it belongs to,
-// so that any entry can be removed or moved; `places(who)` is a reference to that place.
+// half the depth of a binary heap, and siblings are together as large as a cache line. Each entry's place is kept by
+// whom it belongs to, so that any entry can be removed or moved; `places(who)` is a reference to that place.
 class TagHeap {
  public:
   struct Entry {
     double start;
-    uint64_t since;
+    uint32_t since;  // counts arrivals, and begins again from 0 in the end: of two, the nearer one before is earlier
     uint32_t who;
 
     bool operator<(const Entry& other) const {
-      return start != other.start ? start < other.start : since < other.since;
+      return start != other.start ? start < other.start : static_cast<int32_t>(since - other.since) < 0;
     }
   };
 

@@ -143,11 +143,13 @@ TEST_F(FairQueueTest, ACopyGoesInTheSameOrder) {
   for (int i = 0; i < 50; ++i) Pop();
   queue_.HoldHead();
   FairOrder copy = queue_.order();
+  std::map<uint64_t, std::string> names;
   while (copy.size() > 0) {
     const FairOrder::SessionId session = copy.Head();
     ASSERT_EQ(queue_.Head()->id, copy.First(session).id);
     ASSERT_EQ(queue_.SessionOfHead(), session);
-    EXPECT_EQ(queue_.TenantName(session) + "/" + queue_.SessionName(session), whose_.at(copy.First(session).id));
+    const std::string& who = whose_.at(copy.First(session).id);
+    EXPECT_EQ(names.try_emplace(queue_.HashOf(session), who).first->second, who);
     queue_.Serve(session);
     copy.Serve(session);
   }
@@ -238,6 +240,16 @@ TEST_F(FairQueueTest, LosesNobodyWhateverHappens) {
     ASSERT_EQ(queue_.Head() == nullptr, here.empty());
   }
   EXPECT_EQ(queue_.Waiters().size(), here.size());
+}
+
+TEST_F(FairQueueTest, ForgetsSessionsThatOweNothingHoweverManyComeOnce) {
+  for (int i = 0; i < 1000; ++i) {
+    Push({"t", "s" + std::to_string(i), 1}, 1);
+    Push({"u" + std::to_string(i), "s", 1}, 1);
+    Pop();
+    Pop();
+  }
+  EXPECT_LT(queue_.known_sessions(), 20u);
 }
 
 TEST_F(FairQueueTest, AnEmptyOneHasNoHead) {
