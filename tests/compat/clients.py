@@ -26,7 +26,8 @@ class Client:
     api = "responses"
     streams = True
     model = "o4-mini"
-    tool = ("note", {"text": "kelp"})
+    tool = ("note", {"text": "kelp"})  # a harmless call that the client can run
+    last_event_delay_ms = 0  # the pause before the end of an answer
 
     def __init__(self, installed):
         self.modules = installed / "node_modules"
@@ -55,6 +56,8 @@ class TypeScriptCodex(Client):
     """Codex CLI as it was when the incident was reported (2504), and after it was mended (2505)."""
 
     tool = ("shell", {"command": ["echo", "kelp"]})
+    # An answer whose last events it reads in one piece is lost, and on a busy machine it reads late.
+    last_event_delay_ms = 3000
 
     def __init__(self, installed, package):
         super().__init__(installed)
