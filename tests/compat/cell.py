@@ -11,7 +11,7 @@ from clients import KEY
 from scenarios import ANSWER
 from stand import Stand
 
-AT_MOST_SECONDS = 150  # of one client in one cell; the longest wait is half of it
+AT_MOST_SECONDS = 240  # of one client in one cell
 LOOK_SECONDS = 0.05
 stopping = threading.Event()  # set: every cell ends what it has started
 

@@ -65,7 +65,7 @@ def main():
                 f"{client_name + '/' + scenario_name:40} waited {waited:>7} of {outcome.took:5.1f} s  {verdict}",
                 flush=True,
             )
-    if arguments.table:
+    if arguments.table and not stopping.is_set():
         write_table(arguments.table, clients, outcomes)
     judged = sum(not direct for _, _, direct in outcomes)
     print(f"{time.monotonic() - began:.0f} s; what the cells printed is in {arguments.work}")
