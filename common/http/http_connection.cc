@@ -42,6 +42,7 @@ constexpr auto kLinger = seconds(2);       // for a client to take an answer tha
 constexpr size_t kLingerBytes = size_t{256} << 10;
 constexpr uint32_t kMostHeaderBytes = 32 * 1024;
 constexpr size_t kMostBuffered = 64 * 1024;
+constexpr size_t kHeadBuffer = 4 * 1024;
 // What the system takes of an answer ahead of its client; the rest waits here, where it is bounded.
 constexpr int kSendBuffer = 256 * 1024;
 constexpr size_t kMostPipelined = 16 * 1024;  // read ahead while an answer is under way
@@ -288,6 +289,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       if (error) co_return false;
     }
     SetDeadline(kHead);
+    // Beast reads into what room there is, and makes only little.
+    buffer_.reserve(kHeadBuffer);
     Parser parser;
     parser.header_limit(kMostHeaderBytes);
     parser.body_limit(bounds_.body_bytes);
@@ -323,6 +326,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
         co_await asio::async_write(socket_, asio::buffer(kContinue.data(), kContinue.size()), To(error));
         if (error) co_return false;
       }
+      buffer_.reserve(kMostBuffered);
       const auto begun = std::chrono::steady_clock::now();
       while (!parser.is_done()) {
         SetDeadline(begun + kBodyGrace + seconds(parser.get().body().size() / kBodyPerSecond));

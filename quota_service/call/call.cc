@@ -319,7 +319,7 @@ void Call::Send() {
     exchange_->OnRestarted(cut.message);
     if (finished()) return;
   }
-  const auto body = exchange_->BuildBody(envelope_.route);
+  auto body = exchange_->BuildBody(envelope_.route);
   if (!body.ok()) {
     CallFailure failure;
     failure.kind = CallFailure::Kind::kInvalidRequest;
@@ -335,7 +335,7 @@ void Call::Send() {
   if (!body->content_type.empty()) request.headers.emplace_back("content-type", body->content_type);
   request.headers.insert(request.headers.end(), body->headers.begin(), body->headers.end());
   if (!account.api_key.empty()) request.headers.emplace_back("authorization", "Bearer " + account.api_key);
-  request.body = body->bytes;
+  request.body = std::move(body->bytes);
   request.connect_timeout = account.connect_timeout;
 
   ++attempts_;

@@ -81,10 +81,9 @@ void DoorCall::OnAdmitted(const Route&, int, Duration waited) {
 void DoorCall::AskForLevels() {
   const Envelope& envelope = call_.envelope();
   budget_ = services_.budgets.StandingOf(envelope.tenant);
-  services_.ledger.GetHeadroom({envelope.route.group, envelope.tenant, envelope.session, 0},
-                               [this, alive = alive_](absl::StatusOr<Headroom> headroom) {
-                                 if (*alive && headroom.ok()) levels_ = std::move(headroom->levels);
-                               });
+  services_.ledger.GetLimits(envelope.route.group, [this, alive = alive_](LimitsState limits) {
+    if (*alive) levels_ = std::move(limits.levels);
+  });
 }
 
 void DoorCall::OnAnswerHeaders(int http_status, const HttpHeaders& headers) {

@@ -346,7 +346,8 @@ void InProcessLedger::GetLimits(const std::string& group, absl::AnyInvocable<voi
     if (!*alive) return;
     const auto found = groups_.find(group);
     if (found == groups_.end()) return done({});
-    done({found->second->limits.LargestAdmissible(), found->second->limits.limits_known()});
+    const LimitGroup& limits = found->second->limits;
+    done({limits.LargestAdmissible(), limits.limits_known(), limits.Levels(loop_.Now())});
   });
 }
 

@@ -72,6 +72,7 @@ struct GroupState {
 struct LimitsState {
   int64_t largest = 0;  // the largest demand that could ever be granted; 0: unknown
   bool known = false;
+  std::vector<LimitGroup::Level> levels;
 };
 
 // Somebody who waits.

@@ -58,6 +58,9 @@ class CurlClient::Impl {
     auto transfer = std::make_shared<CurlTransfer>(
         std::move(request), listener, [this](std::shared_ptr<CurlTransfer> one) { news_.push_back(std::move(one)); });
     absl::Status status = transfer->SetUp(options_);
+    if (status.ok() && multi_.Prepare(transfer->easy()) != CURLE_OK) {
+      status = absl::UnavailableError("libcurl refuses an option");
+    }
     if (status.ok()) status = multi_.Add(transfer->easy());
     if (status.ok()) {
       running_.emplace(transfer->easy(), transfer);

@@ -16,7 +16,7 @@ struct CurlClientOptions {
   // A PEM file of the certificate authorities to trust instead of the system's. Empty: the system's.
   std::string ca_bundle = "";
   // Idle connections kept for the next request, over all upstreams.
-  long max_idle_connections = 64;
+  long max_idle_connections = 512;
 };
 
 // HTTP/1.1 by libcurl on the loop of `context`. Connections are reused, TLS is always verified, redirects are never

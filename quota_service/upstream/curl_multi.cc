@@ -1,18 +1,23 @@
 #include "quota_service/upstream/curl_multi.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
 #include <string>
+#include <utility>
 
 namespace holdfast::quota {
 
-// libcurl's interest in one socket. The socket is libcurl's: it is released here, never closed. Outlives the interest
-// while a wait is pending.
+// One socket of libcurl's, and what libcurl wants of it. Outlives the socket while a wait is pending.
 struct CurlMulti::Watch {
   Watch(boost::asio::io_context& context, CurlMulti* owner, curl_socket_t watched)
       : descriptor(context), multi(owner), socket(watched) {}
 
   boost::asio::posix::stream_descriptor descriptor;
-  CurlMulti* multi;  // null when the interest is over
+  CurlMulti* multi;  // null when the socket is closed
   curl_socket_t socket;
   int wanted = 0;  // CURL_POLL_IN, CURL_POLL_OUT, or both
   bool waits_to_read = false;
@@ -49,12 +54,35 @@ void CurlMulti::Remove(CURL* easy) { curl_multi_remove_handle(multi_, easy); }
 
 int CurlMulti::OnSocket(CURL*, curl_socket_t socket, int what, void* self, void*) {
   auto* const multi = static_cast<CurlMulti*>(self);
-  if (what == CURL_POLL_REMOVE) {
-    multi->DropWatch(socket);
-  } else {
+  if (what != CURL_POLL_REMOVE) {
     multi->SetWatch(socket, what);
+  } else if (multi->connections_.contains(socket)) {
+    multi->SetWatch(socket, 0);
+  } else {
+    multi->DropWatch(socket);
   }
   return 0;
+}
+
+curl_socket_t CurlMulti::OnOpen(void* self, curlsocktype, curl_sockaddr* address) {
+  const curl_socket_t made = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (made >= 0) static_cast<CurlMulti*>(self)->connections_.insert(made);
+  return made >= 0 ? made : CURL_SOCKET_BAD;
+}
+
+int CurlMulti::OnClose(void* self, curl_socket_t socket) {
+  auto* const multi = static_cast<CurlMulti*>(self);
+  multi->DropWatch(socket);
+  multi->connections_.erase(socket);
+  return close(socket);
+}
+
+CURLcode CurlMulti::Prepare(CURL* easy) {
+  CURLcode code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &CurlMulti::OnOpen);
+  if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
+  if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlMulti::OnClose);
+  if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
+  return code;
 }
 
 int CurlMulti::OnTimer(CURLM*, long timeout_ms, void* self) {
@@ -63,6 +91,7 @@ int CurlMulti::OnTimer(CURLM*, long timeout_ms, void* self) {
 }
 
 void CurlMulti::SetWatch(curl_socket_t socket, int what) {
+  if (what == 0 && !watches_.contains(socket)) return;
   std::shared_ptr<Watch>& watch = watches_[socket];
   if (!watch) {
     watch = std::make_shared<Watch>(context_, this, socket);
@@ -113,14 +142,43 @@ void CurlMulti::Ready(const std::shared_ptr<Watch>& watch, int flag, bool failed
 }
 
 void CurlMulti::SetTimer(long timeout_ms) {
-  if (timeout_ms < 0) {
-    timer_->cancel();
+  using std::chrono::steady_clock;
+  wanted_ = steady_clock::time_point::max();
+  if (timeout_ms < 0) return;
+  if (timeout_ms == 0) {
+    DriveSoon();
     return;
   }
-  // Zero means at once, but not from inside this callback of libcurl's.
-  timer_->expires_after(std::chrono::milliseconds(timeout_ms));
+  wanted_ = steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  if (wanted_ < armed_) ArmTimer();
+}
+
+void CurlMulti::ArmTimer() {
+  armed_ = wanted_;
+  timer_->expires_at(armed_);
   timer_->async_wait([this, alive = std::weak_ptr(timer_)](const boost::system::error_code& error) {
-    if (error || alive.expired()) return;
+    if (!error && !alive.expired()) OnTimerDue();
+  });
+}
+
+void CurlMulti::OnTimerDue() {
+  using std::chrono::steady_clock;
+  armed_ = steady_clock::time_point::max();
+  if (wanted_ == steady_clock::time_point::max()) return;
+  if (wanted_ > steady_clock::now()) {
+    ArmTimer();
+    return;
+  }
+  wanted_ = steady_clock::time_point::max();
+  Drive(CURL_SOCKET_TIMEOUT, 0);
+}
+
+// At once, but not from inside libcurl's callback.
+void CurlMulti::DriveSoon() {
+  if (std::exchange(drive_posted_, true)) return;
+  boost::asio::post(context_, [this, alive = std::weak_ptr(timer_)] {
+    if (alive.expired()) return;
+    drive_posted_ = false;
     Drive(CURL_SOCKET_TIMEOUT, 0);
   });
 }

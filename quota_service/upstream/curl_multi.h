@@ -4,9 +4,11 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -31,11 +33,15 @@ class CurlMulti {
   // Never runs the handle's callbacks at once.
   absl::Status Add(CURL* easy);
   void Remove(CURL* easy);
+  // Before it is added.
+  CURLcode Prepare(CURL* easy);
 
  private:
   struct Watch;
 
   static int OnSocket(CURL* easy, curl_socket_t socket, int what, void* self, void* unused);
+  static curl_socket_t OnOpen(void* self, curlsocktype purpose, curl_sockaddr* address);
+  static int OnClose(void* self, curl_socket_t socket);
   static int OnTimer(CURLM* multi, long timeout_ms, void* self);
 
   void SetWatch(curl_socket_t socket, int what);
@@ -43,13 +49,24 @@ class CurlMulti {
   void Arm(const std::shared_ptr<Watch>& watch);
   void Ready(const std::shared_ptr<Watch>& watch, int flag, bool failed);
   void SetTimer(long timeout_ms);
+  void ArmTimer();
+  void OnTimerDue();
+  void DriveSoon();
   void Drive(curl_socket_t socket, int flags);
 
   boost::asio::io_context& context_;
   std::function<void(Finished)> after_drive_;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watch>> watches_;
+  // Those of connections, of which we are told when they are closed. They stay watched between two requests: to
+  // register them anew for each is dear.
+  std::unordered_set<curl_socket_t> connections_;
   // Shared with the pending wait's handler, which thereby learns that this object is gone.
   std::shared_ptr<boost::asio::steady_timer> timer_;
+  // When libcurl wants to be driven, and when the timer will look: earlier than that, if need be, since setting a timer
+  // is dear, too.
+  std::chrono::steady_clock::time_point wanted_ = std::chrono::steady_clock::time_point::max();
+  std::chrono::steady_clock::time_point armed_ = std::chrono::steady_clock::time_point::max();
+  bool drive_posted_ = false;
   CURLM* multi_;
 };
 

@@ -131,7 +131,7 @@ void FakeLedger::GetGroups(absl::AnyInvocable<void(std::vector<GroupState>)> don
 
 void FakeLedger::GetLimits(const std::string& group, absl::AnyInvocable<void(LimitsState)> done) {
   inner_.GetLimits(group, [this, done = std::move(done)](LimitsState limits) mutable {
-    Later([limits, done = std::move(done)]() mutable { done(limits); });
+    Later([limits = std::move(limits), done = std::move(done)]() mutable { done(std::move(limits)); });
   });
 }
 

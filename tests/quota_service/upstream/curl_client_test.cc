@@ -198,6 +198,26 @@ TEST_F(CurlClientTest, OpensAnotherConnectionWhereTheServerHasClosedTheOld) {
   EXPECT_EQ(server_.accepted(), 3);
 }
 
+TEST_F(CurlClientTest, SocketsOfResolvingAndOfClosedConnectionsAreNotMistakenForNewOnes) {
+  // Their numbers are used again at once: by the next resolver's pipe, and by the next connection.
+  server_.on_request = [](auto& connection) {
+    connection.Send(Answer("ok"));
+    connection.Close();
+  };
+  const std::string url = fmt::format("http://localhost:{}/v1", server_.port());
+  for (int i = 0; i < 10; ++i) {
+    RecordingListener listener;
+    CurlClient fresh(context_);
+    for (CurlClient* client : {&client_, &fresh}) {
+      listener = {};
+      const auto exchange = client->Start(Post(i % 2 == 0 ? url : server_.Url()), &listener);
+      RunUntil([&] { return listener.done.has_value(); });
+      EXPECT_EQ(*listener.done, absl::OkStatus()) << i;
+      EXPECT_EQ(listener.body, "ok") << i;
+    }
+  }
+}
+
 TEST_F(CurlClientTest, ReportsAnErrorStatusWithItsBodyAsAnAnswer) {
   server_.on_request = [](auto& connection) {
     connection.Send("HTTP/1.1 429 Too Many Requests\r\nRetry-After-Ms: 3646\r\nContent-Length: 2\r\n\r\n{}");
