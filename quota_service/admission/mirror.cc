@@ -70,15 +70,16 @@ BootTime Mirror::WhenFits(BootTime now, double charge, double most) const {
   };
   BootTime when = fits(now);
   if (when <= now || when == BootTime::max() || foreign_.rate() <= 0) return when;
-  // The margin grows while nothing is read. A moment that is a little early is only asked about again.
+  // The margin grows while nothing is read, at most to its bound.
   constexpr int kMostSteps = 8;
   constexpr Duration kExactly = std::chrono::milliseconds(1);
   for (int step = 0; step < kMostSteps; ++step) {
     const BootTime later = fits(when);
-    if (later <= when + kExactly) break;
+    if (later <= when + kExactly) return std::max(when, later) + kExactly;
     when = later;
   }
-  return when;
+  const double bound = std::min(kMostMargin * limit, std::max(0.0, limit - room));
+  return std::max(when, gauge_->WhenFits(now, room + bound));
 }
 
 void Mirror::Send(BootTime now, RequestId id, double charge, double most) {

@@ -40,7 +40,7 @@ TEST(ForeignUse, LeavesRoomForBurstsThatAboutOneSendInTwoHundredExceeds) {
     burst_at -= interval;
     const Duration unread = FromSeconds(interval);
     if (i > 200 && amount > foreign.Margin(unread)) ++exceeded;
-    foreign.Observe(unread, {amount, amount});
+    foreign.Observe(unread, {amount, amount, amount});
   }
   EXPECT_LE(exceeded, kLooks * 12 / 1000);
   EXPECT_GE(exceeded, kLooks * 1 / 1000) << "more room than it needs";
