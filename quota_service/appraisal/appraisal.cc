@@ -43,32 +43,22 @@ int64_t Appraisal::LargestCap() const {
 }
 
 void Appraisal::Appraise() {
-  // A gate that takes the input on arrival and corrects it later counts real tokens, as does one that adds the cap.
+  // A gate that takes the input on arrival, and corrects it later, counts real tokens.
   if (profile_->charge == ChargeRule::kInput && profile_->settles) {
     charge_ = estimate_.input;
-    return;
-  }
-  if (CountsInputAndCap()) {
-    charge_ = estimate_.input + cap_;
     return;
   }
   // Images cost their tokens, of which a character is a quarter.
   charge_ = GateCharge(*profile_, terms_.prompt.characters + 4 * terms_.prompt.shape.images, cap_);
 }
 
-bool Appraisal::CountsInputAndCap() const {
-  return profile_->charge == ChargeRule::kInputPlusCap && !profile_->settles;
-}
-
 Need Appraisal::need() const {
   const Tokens charge{charge_, charge_, 0};
-  if (CountsInputAndCap()) return {charge, {estimate_.input_most + cap_, estimate_.input_most + cap_, 0}};
   if (!profile_->settles) return {charge, charge};
   return {charge, {estimate_.most(), estimate_.input_most, estimate_.output_q90}};
 }
 
 std::optional<Tokens> Appraisal::Settled(const TokenUsage& usage) const {
-  if (CountsInputAndCap() && usage.input > 0) return Tokens{usage.input + cap_, usage.input + cap_, 0};
   if (!profile_->settles) return std::nullopt;
   // Such gates do not count what they read from their cache.
   const int64_t input = std::max<int64_t>(usage.input - usage.cached_input, 0);

@@ -8,9 +8,7 @@ namespace holdfast::quota {
 namespace {
 
 constexpr int64_t kUnknown = 4'096;  // until answers are known
-// Above the answers that were seen, the fewer they are: a quarter above 19, a fiftieth above 250.
-constexpr double kRoom = 0.25;
-constexpr int64_t kNear = 16;  // an answer that ends so near to its cap may have been cut
+constexpr double kRoom = 1.25;
 constexpr int64_t kRaise = 4;
 
 }  // namespace
@@ -19,11 +17,10 @@ int64_t SizeOutputCap(std::vector<int32_t> outputs, int64_t input, int64_t most)
   const auto within = [most](int64_t cap) { return std::min(std::max(cap, kLeastOutputCap), most); };
   if (outputs.size() < SamplesFor(0.95)) return within(kUnknown);
   std::sort(outputs.begin(), outputs.end());
-  const double room = 1 + kRoom * static_cast<double>(SamplesFor(0.95)) / static_cast<double>(outputs.size());
   int64_t best = most;
   auto least = static_cast<double>(most);
   for (auto it = outputs.rbegin(); it != outputs.rend(); ++it) {
-    const int64_t cap = within(static_cast<int64_t>(room * *it) + kNear);
+    const int64_t cap = within(static_cast<int64_t>(kRoom * *it));
     const auto longer = outputs.end() - std::upper_bound(outputs.begin(), outputs.end(), cap);
     // One more than was seen: what has not happened yet may.
     const double cut = static_cast<double>(longer + 1) / static_cast<double>(outputs.size() + 1);

@@ -11,7 +11,7 @@ inline constexpr int64_t kLeastOutputCap = 1'024;
 
 // The output cap to send where a gate charges it for good: large enough that few answers are cut, since an answer that
 // is cut is paid for and asked for again, `input` and all; small enough that not every call reserves what one in a
-// hundred needs. It is the cap, somewhat above one of `outputs`, for which the expected charge is least; until there
+// hundred needs. It is the cap, a quarter above one of `outputs`, for which the expected charge is least; until there
 // are 19 outputs a fixed one. From kLeastOutputCap to `most`, and `most` where that is less. `outputs`: answers of such
 // calls, in tokens, in any order.
 int64_t SizeOutputCap(std::vector<int32_t> outputs, int64_t input, int64_t most);
