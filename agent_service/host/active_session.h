@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -53,6 +54,8 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   ActiveSession(SessionServices services, KnownModels& models, std::string tenant, std::string session_id);
   ~ActiveSession() override;
 
+  // In place of Load, for one that has just been made: its log is what `state` is the fold of.
+  void Begin(SessionState state) { state_ = std::move(state); }
   // Reads the log. Afterwards, once, takes up a turn that runs.
   void Load(absl::AnyInvocable<void(absl::Status)> done);
 

@@ -128,19 +128,28 @@ void SessionHost::Create(const std::string& tenant, const v1::CreateSessionReque
   append.session = RowOfSession(tenant, session, false);
   append.generation = services_.store.generation();
   append.events.push_back(row);
-  services_.store.Append(
-      std::move(append), [this, tenant, id, session, reply = std::move(reply)](absl::StatusOr<int64_t> last) mutable {
-        if (last.ok()) return reply(std::move(session));
-        if (last.status().code() != absl::StatusCode::kAborted) return reply(StoreRefusal(last.status()));
-        // It is there already: made by the same key before.
-        services_.store.GetSession(tenant, id, [reply = std::move(reply)](absl::StatusOr<SessionRow> made) mutable {
-          v1::Session existing;
-          if (!made.ok()) return reply(made.status());
-          if (!existing.ParseFromString(made->summary))
-            return reply(absl::DataLossError("the session's summary is damaged"));
-          reply(std::move(existing));
-        });
-      });
+  services_.store.Append(std::move(append), [this, tenant, id, session, state = std::move(state),
+                                             reply = std::move(reply)](absl::StatusOr<int64_t> last) mutable {
+    if (last.ok()) {
+      // Its first turn mostly comes at once.
+      if (!closed_ && !sessions_.contains({tenant, id})) {
+        Entry& entry = sessions_[{tenant, id}];
+        entry.session = std::make_shared<ActiveSession>(services_, models_, tenant, id);
+        entry.session->Begin(std::move(state));
+        entry.loaded = true;
+      }
+      return reply(std::move(session));
+    }
+    if (last.status().code() != absl::StatusCode::kAborted) return reply(StoreRefusal(last.status()));
+    // It is there already: made by the same key before.
+    services_.store.GetSession(tenant, id, [reply = std::move(reply)](absl::StatusOr<SessionRow> made) mutable {
+      v1::Session existing;
+      if (!made.ok()) return reply(made.status());
+      if (!existing.ParseFromString(made->summary))
+        return reply(absl::DataLossError("the session's summary is damaged"));
+      reply(std::move(existing));
+    });
+  });
 }
 
 void SessionHost::Delete(const std::string& tenant, const std::string& session_id,

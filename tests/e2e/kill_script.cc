@@ -40,22 +40,25 @@ std::string PromptOfTurn(int turn) { return fmt::format("Turn {}.", turn); }
 
 std::string AnswerOfTurn(int turn) { return fmt::format("Turn {} is done, and this sentence takes its time.", turn); }
 
+// What an answer does to the limit, as if others used the key too.
+enum class Limit { kAsItIs, kExhausted, kUnused };
+
 class Answers {
  public:
   explicit Answers(int64_t limit) : limit_(limit) {}
 
-  void Add(int turn, const std::string& text, json::array tools, bool exhausts_limit = false, int chunks = 3) {
+  void Add(int turn, const std::string& text, json::array tools, Limit limit = Limit::kAsItIs, int chunks = 3) {
     json::object answer{{"when", {{"last_user_contains", PromptOfTurn(turn)}, {"step", step_++}}},
                         {"text", text},
                         {"chunks", chunks},
                         {"event_delay_ms", kEventDelayMs}};
     if (!tools.empty()) answer["tool_calls"] = std::move(tools);
-    if (exhausts_limit) answer["set_used"] = json::object{{"tokens", limit_}};
+    if (limit != Limit::kAsItIs) answer["set_used"] = json::object{{"tokens", limit == Limit::kExhausted ? limit_ : 0}};
     answers_.push_back(std::move(answer));
   }
   // The last of the turn.
-  void Finish(int turn) {
-    Add(turn, AnswerOfTurn(turn), {}, /*exhausts_limit=*/false, /*chunks=*/12);
+  void Finish(int turn, Limit limit = Limit::kAsItIs) {
+    Add(turn, AnswerOfTurn(turn), {}, limit, /*chunks=*/12);
     step_ = 0;
   }
   std::string Script() {
@@ -85,7 +88,7 @@ KillScript Script(Answers answers, int turns) {
 
 KillScript OneTurn() {
   Answers answers(kLongWaits);
-  answers.Add(1, "I look first.", {ReadFile("given.txt")}, /*exhausts_limit=*/true);
+  answers.Add(1, "I look first.", {ReadFile("given.txt")}, Limit::kExhausted);
   answers.Add(1, "I run it.", {Command(1, 0, "0.3")});
   answers.Finish(1);
   return Script(std::move(answers), 1);
@@ -93,24 +96,29 @@ KillScript OneTurn() {
 
 KillScript EightTurns() {
   Answers answers(kShortWaits);
+  // Each turn without a wait gives three readings of an unused limit, which is enough for quota_service to believe it.
+  // So the next one exhausts all of it at once: of somebody who takes a little again and again it would learn, and keep
+  // room free for him, the more the slower the machine is.
   for (const int turn : {1, 5}) {
-    answers.Add(turn, "I run it.", {Command(turn, 0, "0.15")});
-    answers.Add(turn, "I add a file.", {Patch(fmt::format("*** Add File: added{}.txt\n+one\n+two\n", turn))});
-    answers.Finish(turn);
+    answers.Add(turn, "I run it.", {Command(turn, 0, "0.15")}, Limit::kUnused);
+    answers.Add(turn, "I add a file.", {Patch(fmt::format("*** Add File: added{}.txt\n+one\n+two\n", turn))},
+                Limit::kUnused);
+    answers.Finish(turn, Limit::kUnused);
 
-    answers.Add(turn + 1, "I look first.", {ReadFile("given.txt")}, /*exhausts_limit=*/true);
+    answers.Add(turn + 1, "I look first.", {ReadFile("given.txt")}, Limit::kExhausted);
     answers.Add(turn + 1, "I run two.", {Command(turn + 1, 0, "0.15"), Command(turn + 1, 1, "0")});
     answers.Finish(turn + 1);
 
     answers.Add(turn + 2, "I change two files.",
                 {Patch(fmt::format("*** Add File: beside{}.txt\n+new\n*** Update File: given.txt\n "
                                    "first\n-second{}\n+second{}\n third\n",
-                                   turn, turn == 1 ? "" : "1", turn))});
-    answers.Add(turn + 2, "I run and read.", {Command(turn + 2, 0, "0.15"), ReadFile("given.txt")});
-    answers.Finish(turn + 2);
+                                   turn, turn == 1 ? "" : "1", turn))},
+                Limit::kUnused);
+    answers.Add(turn + 2, "I run and read.", {Command(turn + 2, 0, "0.15"), ReadFile("given.txt")}, Limit::kUnused);
+    answers.Finish(turn + 2, Limit::kUnused);
 
     const char* const from = turn == 1 ? "other.txt" : "moved/1.txt";
-    answers.Add(turn + 3, "I look first.", {ReadFile(from)}, /*exhausts_limit=*/true);
+    answers.Add(turn + 3, "I look first.", {ReadFile(from)}, Limit::kExhausted);
     answers.Add(turn + 3, "I run it.", {Command(turn + 3, 0, "0.15")});
     answers.Add(turn + 3, "I move a file.",
                 {Patch(fmt::format("*** Update File: {}\n*** Move to: moved/{}.txt\n-{}\n+young{}\n", from, turn,

@@ -286,6 +286,7 @@ TEST_F(HostStoreFailure, ClosingAnswersAllWhoWait) {
 
 TEST_F(HostStoreFailure, ClosingWhileASessionIsLoadedAnswersWhoAskedForIt) {
   const std::string id = CreateSession();
+  Restart();
   TurnAnswer turn;
   host_->With("team", id, [done = turn.Callback()](auto session) mutable {
     if (!session.ok()) return done(session.status());

@@ -85,6 +85,33 @@ TEST_F(HostTurnOfAKnownModel, BeginsItsCallInTheSameCommit) {
   EXPECT_EQ(Log(id).back(), "completed");
 }
 
+// Counts what is read.
+class ReadCountingStore final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  void Read(std::string tenant, std::string session_id, int64_t after_sequence, int limit,
+            Callback<std::vector<LogRow>> done) override {
+    ++reads;
+    ForwardingStore::Read(std::move(tenant), std::move(session_id), after_sequence, limit, std::move(done));
+  }
+  int reads = 0;
+};
+
+TEST_F(HostTurn, OfASessionThatWasJustMadeReadsNothingAndOneThatWasLetGoIsReadOnce) {
+  ReadCountingStore store(store_);
+  Restart(&store);
+  const std::string id = CreateSession();
+  Submit(id);
+  EXPECT_EQ(store.reads, 0);
+  AnswerCall({Said("hi")});
+  loop_.Advance(std::chrono::seconds(2));
+  EXPECT_EQ(host_->active(), 0U);
+  Submit(id, Turn("k2"));
+  EXPECT_EQ(store.reads, 1);
+  EXPECT_EQ(Log(id).back(), "call 1");
+  Stop();
+}
+
 TEST_F(HostTurnOfAKnownModel, IsMeasuredAgainstAFreshAnswerWhereItMayNotFit) {
   Learn(1000);
   Submit(CreateSession(), Turn("k1", std::string(3900, 'x')));
