@@ -16,7 +16,7 @@ struct KillScript {
 
 // One turn: reads a file, waits a second for the limit, runs a command, and answers in a slow stream.
 KillScript OneTurn();
-// Eight turns with counted commands and patches; every second one waits half a second for the limit.
+// Eight turns with counted commands and patches; every second one waits less than half a second for the limit.
 KillScript EightTurns();
 
 }  // namespace holdfast::test
