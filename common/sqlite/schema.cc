@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "common/sqlite/database_files.h"
+
 namespace holdfast::sqlite {
 namespace {
 
@@ -26,6 +28,23 @@ bool IsCheckedWhole(const std::string& path) {
   std::error_code error;
   const uintmax_t size = std::filesystem::file_size(path, error);
   return !error && size < kMaxCheckedBytes;
+}
+
+absl::StatusOr<Connection> OpenOwnDatabase(const std::string& path, const Schema& schema, Durability durability) {
+  constexpr std::chrono::milliseconds kBusyTimeout{500};
+  if (absl::Status status = MakeDatabaseFile(path); !status.ok()) return status;
+  absl::StatusOr<Connection> connection = Connection::Open(path, Connection::Mode::kReadWrite, kBusyTimeout);
+  if (!connection.ok()) return connection.status();
+  if (absl::Status status = CheckDatabase(*connection, path, schema); !status.ok()) return status;
+  if (const absl::StatusOr<std::string> mode = connection->QueryText("PRAGMA journal_mode = WAL"); !mode.ok()) {
+    return mode.status();
+  }
+  const char* synchronous =
+      durability == Durability::kEveryCommit ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
+  if (absl::Status status = connection->Execute(synchronous); !status.ok()) return status;
+  if (absl::Status status = connection->Execute("PRAGMA journal_size_limit = 4194304"); !status.ok()) return status;
+  if (absl::Status status = Migrate(*connection, schema, [] { return false; }); !status.ok()) return status;
+  return connection;
 }
 
 absl::Status InTransaction(Connection& connection, const std::function<bool()>& keep_trying,

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/sqlite/sqlite.h"
 
 namespace holdfast::sqlite {
@@ -28,6 +29,15 @@ bool IsCheckedWhole(const std::string& path);
 
 // Runs the migrations that the database has not seen, all in one transaction.
 absl::Status Migrate(Connection& connection, const Schema& schema, const std::function<bool()>& keep_trying);
+
+enum class Durability {
+  kEveryCommit,  // survives a power cut
+  kNewestMayGo,  // a power cut may take the latest commits, and leaves the rest whole
+};
+
+// A database of the program's own: made (0600) where there is none, checked, in WAL mode, and migrated. For files that
+// are small and written by one process at a time; another one's lock is waited for half a second.
+absl::StatusOr<Connection> OpenOwnDatabase(const std::string& path, const Schema& schema, Durability durability);
 
 // `work` between BEGIN IMMEDIATE and COMMIT; undone where it fails.
 absl::Status InTransaction(Connection& connection, const std::function<bool()>& keep_trying,

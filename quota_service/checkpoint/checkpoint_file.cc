@@ -7,13 +7,10 @@
 #include <cmath>
 #include <utility>
 
-#include "common/sqlite/database_files.h"
 #include "common/sqlite/schema.h"
 
 namespace holdfast::quota {
 namespace {
-
-constexpr std::chrono::milliseconds kBusyTimeout{500};
 
 // Times in microseconds since 1970 or, of windows, in nanoseconds; amounts of limits as the bits of a double, so that
 // what is read is what was written.
@@ -142,19 +139,9 @@ absl::Status ForEachRow(sqlite::Connection& connection, std::string_view sql,
 }  // namespace
 
 absl::StatusOr<CheckpointFile> CheckpointFile::Open(const std::string& path) {
-  if (absl::Status status = MakeDatabaseFile(path); !status.ok()) return status;
   absl::StatusOr<sqlite::Connection> connection =
-      sqlite::Connection::Open(path, sqlite::Connection::Mode::kReadWrite, kBusyTimeout);
+      sqlite::OpenOwnDatabase(path, OurSchema(), sqlite::Durability::kEveryCommit);
   if (!connection.ok()) return connection.status();
-  if (absl::Status status = sqlite::CheckDatabase(*connection, path, OurSchema()); !status.ok()) return status;
-  if (const absl::StatusOr<std::string> mode = connection->QueryText("PRAGMA journal_mode = WAL"); !mode.ok()) {
-    return mode.status();
-  }
-  if (absl::Status status = connection->Execute("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304");
-      !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = sqlite::Migrate(*connection, OurSchema(), Never); !status.ok()) return status;
   return CheckpointFile(*std::move(connection));
 }
 

@@ -4,15 +4,12 @@
 #include <array>
 #include <utility>
 
-#include "common/sqlite/database_files.h"
 #include "common/sqlite/schema.h"
 
 namespace holdfast::quota {
 namespace {
 
 using std::chrono::microseconds;
-
-constexpr std::chrono::milliseconds kBusyTimeout{500};
 
 // Times in microseconds since 1970.
 constexpr char kFirstSchema[] = R"sql(
@@ -39,19 +36,9 @@ bool Never() { return false; }
 }  // namespace
 
 absl::StatusOr<ResponseFile> ResponseFile::Open(const std::string& path) {
-  if (absl::Status status = MakeDatabaseFile(path); !status.ok()) return status;
   absl::StatusOr<sqlite::Connection> connection =
-      sqlite::Connection::Open(path, sqlite::Connection::Mode::kReadWrite, kBusyTimeout);
+      sqlite::OpenOwnDatabase(path, OurSchema(), sqlite::Durability::kNewestMayGo);
   if (!connection.ok()) return connection.status();
-  if (absl::Status status = sqlite::CheckDatabase(*connection, path, OurSchema()); !status.ok()) return status;
-  if (const absl::StatusOr<std::string> mode = connection->QueryText("PRAGMA journal_mode = WAL"); !mode.ok()) {
-    return mode.status();
-  }
-  if (absl::Status status = connection->Execute("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304");
-      !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = sqlite::Migrate(*connection, OurSchema(), Never); !status.ok()) return status;
   return ResponseFile(*std::move(connection));
 }
 
