@@ -2,36 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include <string>
+
+#include "tests/support/packed_body.h"
 
 namespace holdfast {
 namespace {
 
-// gzip where `window` says so, else zlib.
-std::string Deflated(const std::string& text, int window) {
-  z_stream stream{};
-  deflateInit2(&stream, 6, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY);
-  std::string packed(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
-  stream.avail_out = static_cast<uInt>(packed.size());
-  deflate(&stream, Z_FINISH);
-  packed.resize(stream.total_out);
-  deflateEnd(&stream);
-  return packed;
-}
-
-std::string Gzipped(const std::string& text) { return Deflated(text, 16 + MAX_WBITS); }
-
-std::string Zstd(const std::string& text) {
-  std::string packed(ZSTD_compressBound(text.size()), '\0');
-  packed.resize(ZSTD_compress(packed.data(), packed.size(), text.data(), text.size(), 3));
-  return packed;
-}
+using test::Deflated;
+using test::Gzipped;
+using test::Zstd;
 
 // In pieces of `piece` bytes. What is longer than `most` is not decoded to its end.
 absl::StatusOr<std::string> Decode(const std::string& encoding, std::string_view packed, size_t piece = 1000,
@@ -65,7 +46,7 @@ TEST(ContentDecoder, UndoesWhatClientsDo) {
       if (piece == 7 && size > 200'000) continue;
       EXPECT_EQ(*Decode("gzip", Gzipped(text), piece), text);
       EXPECT_EQ(*Decode("x-gzip", Gzipped(text), piece), text);
-      EXPECT_EQ(*Decode("Deflate", Deflated(text, MAX_WBITS), piece), text);
+      EXPECT_EQ(*Decode("Deflate", Deflated(text), piece), text);
       EXPECT_EQ(*Decode("zstd", Zstd(text), piece), text);
     }
   }

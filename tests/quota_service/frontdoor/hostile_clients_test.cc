@@ -1,38 +1,24 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include <boost/json/object.hpp>
 
 #include "tests/quota_service/frontdoor/http_session.h"
 #include "tests/quota_service/service/quota_server_test_base.h"
 #include "tests/support/http_call.h"
+#include "tests/support/packed_body.h"
 
 namespace holdfast::quota {
 namespace {
 
+using test::Gzipped;
 using test::HttpSession;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
 constexpr char kPlain[] = R"({"model":"m","input":"Hello"})";
-
-std::string Gzipped(const std::string& text) {
-  std::string packed(compressBound(text.size()) + 64, '\0');
-  z_stream stream{};
-  deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
-  stream.avail_out = static_cast<uInt>(packed.size());
-  deflate(&stream, Z_FINISH);
-  packed.resize(stream.total_out);
-  deflateEnd(&stream);
-  return packed;
-}
 
 // Clients that are wrong, or mean it.
 class HostileClientsTest : public QuotaServerTestBase {
@@ -98,9 +84,7 @@ TEST_F(HostileClientsTest, SizesAreBounded) {
 }
 
 TEST_F(HostileClientsTest, PackedBodiesAreUnpacked) {
-  std::string zstd(1000, '\0');
-  zstd.resize(ZSTD_compress(zstd.data(), zstd.size(), kPlain, sizeof(kPlain) - 1, 3));
-  for (const auto& [encoding, body] : {std::pair("gzip", Gzipped(kPlain)), std::pair("zstd", zstd)}) {
+  for (const auto& [encoding, body] : {std::pair("gzip", Gzipped(kPlain)), std::pair("zstd", test::Zstd(kPlain))}) {
     EXPECT_THAT(Post(body, fmt::format("Content-Encoding: {}\r\n", encoding)),
                 AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("\"status\":\"completed\"")))
         << encoding;
