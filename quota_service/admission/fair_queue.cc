@@ -49,7 +49,11 @@ void FairQueue::ForgetName(SessionId session) {
   while (*link != session) link = &sessions_[*link].next;
   *link = sessions_[session].next;
   if (first->second == kNone) by_hash_.erase(first);
-  sessions_[session] = {};
+  Session& gone = sessions_[session];
+  gone.name.clear();
+  gone.name.shrink_to_fit();
+  gone.tenant = nullptr;
+  gone.next = kNone;
 }
 
 FairQueue::SessionId FairQueue::Push(const Flow& flow, Waiter waiter) {
