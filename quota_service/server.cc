@@ -138,7 +138,8 @@ struct QuotaServer::Impl {
   bool rpc_drained = false;
   bool finishing = false;
   bool http_drained = false;
-  bool flushed = false;  // the answers that were under way have had time to go out
+  bool flush = false;     // answers were under way when the stop began: the last of them get time to go out
+  bool flushing = false;  // and now they have it
   bool stopped = false;
   std::unique_ptr<StopSignals> signals;
   std::unique_ptr<MetricsEndpoint> exposer;
@@ -216,7 +217,7 @@ struct QuotaServer::Impl {
     stopping = true;
     rpc->SetServing(false);
     service.BeginShutdown();
-    flushed = door.idle();
+    flush = !door.idle();
     door.BeginShutdown();
     drain_end->ArmAt(loop.Now() + drain, [this] { StopIfDrained(true); });
     door.set_on_idle([this] { loop.Post([this] { StopIfDrained(false); }); });
@@ -233,8 +234,9 @@ struct QuotaServer::Impl {
   void StopIfDrained(bool late) {
     http_drained = http_drained || late || door.idle();
     if (!rpc_drained || !http_drained || finishing) return;
-    if (!late && !std::exchange(flushed, true)) {
-      // The last answers are on their way out.
+    if (flush && !late) {
+      // The last answers are on their way out. Both drains may say that they are done, and only the first begins this.
+      if (std::exchange(flushing, true)) return;
       drain_end->ArmAt(loop.Now() + kFlush, [this] { StopIfDrained(true); });
       return;
     }
