@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/lasting_address.h"
 #include "tests/support/process.h"
 #include "tests/support/simulator_control.h"
 
@@ -74,9 +75,9 @@ class Pair {
   std::unique_ptr<Process> quota_;
   std::unique_ptr<Process> agent_;
   std::vector<std::string> quota_arguments_;
-  std::string quota_grpc_ = "127.0.0.1:0";
-  std::string quota_metrics_ = "127.0.0.1:0";
-  std::string agent_grpc_ = "127.0.0.1:0";
+  std::string quota_grpc_ = LastingAddress();
+  std::string quota_metrics_ = LastingAddress();
+  std::string agent_grpc_ = LastingAddress();
 };
 
 // The address that a service's line "listening: grpc ADDRESS, …" names after `key`.

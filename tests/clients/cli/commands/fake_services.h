@@ -14,6 +14,7 @@
 #include "common/rpc/server.h"
 #include "holdfast/agent/v1/agent.grpc.pb.h"
 #include "holdfast/quota/v1/quota.grpc.pb.h"
+#include "tests/support/lasting_address.h"
 
 namespace holdfast::cli {
 
@@ -166,7 +167,7 @@ class Served {
 
  private:
   grpc::Service* service_;
-  Address address_{.host = "127.0.0.1", .port = 0, .path = {}};
+  Address address_ = *ParseAddress(test::LastingAddress());
   std::string text_;
   std::unique_ptr<RpcServer> server_;
 };
