@@ -215,6 +215,8 @@ quota::v1::GenerateRequest BuildCompactionRequest(const std::string& tenant, con
   request.set_model(call.model());
   request.set_instructions(kInstructions);
   request.set_max_output_tokens(call.max_output_tokens());
+  // After a turn too: the next one waits for it.
+  request.set_background(!state.newest_turn().attended());
   quota::v1::Message* message = request.add_items()->mutable_message();
   message->set_role(quota::v1::ROLE_USER);
   message->add_parts()->set_text("RECORD SO FAR\n" + RecordSoFar(state) + "\n\nCONVERSATION AFTER IT\n" +

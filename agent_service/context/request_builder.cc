@@ -20,6 +20,7 @@ quota::v1::GenerateRequest BuildRequest(const std::string& tenant, const std::st
   *request.mutable_tools() = started.tools();
   request.set_max_output_tokens(call.max_output_tokens());
   request.set_reasoning_effort(started.reasoning_effort());
+  request.set_background(!started.attended());
   for (quota::v1::Item& item : ContextItems(state)) *request.add_items() = std::move(item);
   return request;
 }

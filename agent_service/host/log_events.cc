@@ -37,6 +37,7 @@ v1::SessionEvent TurnStartedEvent(v1::SubmitTurnRequest request, int64_t sequenc
   }
   started->set_max_output_tokens(request.max_output_tokens());
   started->set_reasoning_effort(request.reasoning_effort());
+  started->set_attended(request.attended());
   if (request.has_place()) *started->mutable_place() = std::move(*request.mutable_place());
   started->set_max_steps(request.max_steps() == 0 ? kDefaultMaxSteps : request.max_steps());
   return event;

@@ -88,6 +88,9 @@ void FairOrder::StartWaiting(SessionId index) {
   session.start = std::max(tenant.virtual_time, session.finish) + (new_session ? cost : 0);
   session.since = arrivals_++;
   Enter(index);
+  const bool passes_held =
+      held_ && !session.background && sessions_[*held_].tenant == owner && sessions_[*held_].background;
+  if (passes_held) held_.reset();
   if (tenant_waited) return;
   tenant.start = std::max(virtual_time_, tenant.finish) + (new_tenant ? cost / tenant.weight : 0);
   tenant.since = arrivals_++;

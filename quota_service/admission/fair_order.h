@@ -56,7 +56,8 @@ class FairOrder {
   // Somebody waits.
   SessionId Head() const { return held_ ? *held_ : Next(); }
   const Waiter& First(SessionId session) const { return entries_[firsts_[session]]; }
-  // Who is the head now stays it until it goes or leaves: nobody passes a large request for which tokens gather.
+  // Who is the head now stays it until it goes or leaves: nobody passes a large request for which tokens gather. Only
+  // what is interactive passes its own tenant's background.
   void HoldHead() {
     if (size_ > 0 && !held_) held_ = Next();
   }

@@ -204,6 +204,8 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
   read.streaming = read.api != Api::kOther && scanned.stream;
   const auto max_wait = MaxWaitOf(request, scanned.stream);
   if (!max_wait.ok()) return max_wait.status();
+  const auto background = IsBackground(request);
+  if (!background.ok()) return background.status();
   // What is asked about a response is asked where that was made.
   if (model.empty() && known.own != nullptr) model = known.own->model;
   auto route = RouteFor(read.api, model, known.own);
@@ -222,7 +224,8 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
                                 .prompt_characters = scanned.prompt_characters + kCharactersOfToken * tokens_before,
                                 .output_cap = scanned.output_cap(),
                                 .bytes = static_cast<int64_t>(request.body.capacity()),
-                                .max_wait = *max_wait},
+                                .max_wait = *max_wait,
+                                .background = *background},
                                *std::move(route));
   if (read.api == Api::kOther) {
     // What other APIs cost in tokens is not known.
@@ -253,7 +256,8 @@ std::shared_ptr<Appraisal> FrontDoor::Appraise(const DoorRequest& request, const
                        .shape = ShapeOf(ProfileText(body), 0)};
   prompt.shape.text += static_cast<double>(tokens_before);
   EstimateKey key{.model = account.name + "/" + envelope.route.model,
-                  .session = envelope.tenant + "/" + envelope.session};
+                  .session = envelope.tenant + "/" + envelope.session,
+                  .background = envelope.background};
   return std::make_shared<Appraisal>(estimator_, profile,
                                      Appraisal::Terms{.key = std::move(key),
                                                       .prompt = std::move(prompt),
@@ -261,6 +265,13 @@ std::shared_ptr<Appraisal> FrontDoor::Appraise(const DoorRequest& request, const
                                                       .may_lower_cap = account.lower_output_cap,
                                                       .may_name_cap = false,
                                                       .may_ask_again = !request.streaming});
+}
+
+absl::StatusOr<bool> FrontDoor::IsBackground(const HttpRequest& request) {
+  const std::string_view priority = request.Header("x-holdfast-priority");
+  if (priority.empty() || priority == "interactive") return false;
+  if (priority == "background") return true;
+  return absl::InvalidArgumentError("x-holdfast-priority: must be interactive (the default) or background");
 }
 
 absl::StatusOr<Duration> FrontDoor::MaxWaitOf(const HttpRequest& request, bool streaming) const {

@@ -41,6 +41,7 @@ class FrontDoor final : public HttpHandler {
   // INVALID_ARGUMENT and others: what is wrong with the request. NOT_FOUND, with the id: of a
   // response that another tenant has.
   absl::StatusOr<DoorRequest> Read(HttpRequest request);
+  static absl::StatusOr<bool> IsBackground(const HttpRequest& request);
   absl::StatusOr<Duration> MaxWaitOf(const HttpRequest& request, bool streaming) const;
   // `home`: the response that the request goes on from; may be null.
   absl::StatusOr<Route> RouteFor(Api api, const std::string& model, const KnownResponse* home) const;

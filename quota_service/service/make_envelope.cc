@@ -19,6 +19,7 @@ Envelope MakeEnvelope(CallTerms terms, Route route) {
       GateCharge(*FindProfile(envelope.route.account->profile), terms.prompt_characters, terms.output_cap);
   envelope.bytes = terms.bytes;
   envelope.max_wait = terms.max_wait;
+  envelope.background = terms.background;
   return envelope;
 }
 

@@ -19,6 +19,7 @@ struct CallTerms {
   int64_t output_cap = 0;  // 0: none
   int64_t bytes = 0;       // of the request, as it is held in memory
   Duration max_wait{};
+  bool background = false;  // nobody looks at it
 };
 
 // The call as it goes along `route`, with what the gate there will charge.

@@ -106,10 +106,11 @@ absl::StatusOr<Envelope> QuotaServiceImpl::MakeEnvelope(const std::string& token
                                            .prompt_characters = prompt.characters,
                                            .output_cap = request.max_output_tokens(),
                                            .bytes = static_cast<int64_t>(request.SpaceUsedLong()),
-                                           .max_wait = MaxWaitOf(request)},
+                                           .max_wait = MaxWaitOf(request),
+                                           .background = request.background()},
                                           std::move(route));
   const Account& account = *envelope.route.account;
-  Appraisal::Terms terms{.key = {.model = account.name + "/" + envelope.route.model},
+  Appraisal::Terms terms{.key = {.model = account.name + "/" + envelope.route.model, .background = envelope.background},
                          .prompt = prompt,
                          .asked_cap = request.max_output_tokens(),
                          .may_lower_cap = account.lower_output_cap,

@@ -81,6 +81,7 @@ std::string RequestDigest(const v1::GenerateRequest& request) {
   identity.clear_after_event();
   identity.clear_after_incarnation();
   identity.clear_max_wait();
+  identity.clear_background();
   // No map fields: one process serializes equal messages to equal bytes, and only one process compares.
   const std::string bytes = identity.SerializeAsString();
   std::string digest(SHA256_DIGEST_LENGTH, '\0');

@@ -55,8 +55,15 @@ TEST(BuildRequest, CarriesTheTurnAndTheConversation) {
   EXPECT_EQ(request.items(0).message().parts(0).text(), "first");
   EXPECT_EQ(request.items(1).message().parts(0).text(), "one");
   EXPECT_EQ(request.items(2).message().parts(0).text(), "second");
+  EXPECT_TRUE(request.background()) << "nobody looks on";
   EXPECT_FALSE(request.has_max_wait());
   EXPECT_EQ(request.after_event(), 0);
+}
+
+TEST(BuildRequest, WhatSomebodyLooksAtIsNoBackground) {
+  v1::SessionEvent turn = TurnEvent("k1", "first");
+  turn.mutable_turn_started()->set_attended(true);
+  EXPECT_FALSE(RequestAfter({CreatedEvent(), turn, CallEvent(1)}).background());
 }
 
 TEST(BuildRequest, TheSameLogGivesTheSameBytes) {

@@ -174,6 +174,16 @@ TEST_F(FairQueueTest, WhatSomebodyWaitsForGoesBeforeTheBackground) {
       << "within a tenant; a tenant's share of the whole stays";
 }
 
+TEST_F(FairQueueTest, OfAHeldHeadToo) {
+  Push({"t", "job", 1, true}, 1000);
+  queue_.HoldHead();
+  Push({"u", "job", 1, true}, 1);
+  Push({"t", "job of another", 1, true}, 1);
+  EXPECT_EQ(queue_.Head()->cost, 1000) << "of the same kind";
+  Push({"t", "person"}, 1);
+  EXPECT_THAT((std::vector{Pop(), Pop()}), testing::UnorderedElementsAre("t/person", "u/job"));
+}
+
 TEST_F(FairQueueTest, ABackgroundRequestThatHasWaitedLongCountsAsAnyOther) {
   Push({"t", "job", 1, true}, 1);
   for (int i = 0; i < 10; ++i) Push({"t", "person"}, 1);

@@ -268,8 +268,35 @@ TEST_F(FrontDoorTest, BadBodiesAreNamed) {
   EXPECT_THAT(Post("/v1/responses", R"({"model":5})"), HasSubstr("model: must be a string"));
   EXPECT_THAT(Post("/v1/responses", kAsk, "X-Holdfast-Max-Wait: 5\r\n"),
               AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("x-holdfast-max-wait")));
+  EXPECT_THAT(Post("/v1/responses", kAsk, "X-Holdfast-Priority: urgent\r\n"),
+              AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("must be interactive (the default) or background")));
   EXPECT_THAT(Post("/nowhere", kAsk), StartsWith("HTTP/1.1 404 "));
   EXPECT_EQ(Sent(), 0U);
+}
+
+TEST_F(FrontDoorTest, BackgroundRequestsWaitForTheOthers) {
+  StopServer();
+  config_.upstreams[0].limits.push_back({.models = {}, .limits = {}, .concurrent = 1});
+  StartServer();
+  upstream().Put("/options", R"({"hold_streams": true})");
+  HttpSession running = Connect();
+  running.Post("/v1/responses", kAsk);
+  running.ReadUntil("output_text.delta");
+  const auto wait_for = [this](int64_t queued) {
+    Status("", [queued](const v1::WatchStatusResponse& status) {
+      return status.upstreams(0).groups_size() > 0 && status.upstreams(0).groups(0).queued() == queued;
+    });
+  };
+  const std::string later = R"({"model":"m","input":"of nobody","stream":true})";
+  HttpSession background = Connect();
+  background.Post("/v1/responses", later, "X-Holdfast-Priority: background\r\n");
+  wait_for(1);
+  HttpSession interactive = Connect();
+  interactive.Post("/v1/responses", kAsk);
+  wait_for(2);
+  upstream().Put("/options", R"({"hold_streams": false})");
+  EXPECT_THAT(background.ReadUntil(kEnd), HasSubstr("response.completed"));
+  EXPECT_EQ(test::HttpCall("GET", upstream().url() + "/requests/2/body")->body, later) << "the last of three";
 }
 
 TEST_F(FrontDoorTest, ARefusalIsWaitedOutUnseen) {

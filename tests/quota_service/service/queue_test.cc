@@ -66,6 +66,22 @@ TEST_F(QueueTest, StatusShowsWhoWaitsToAServiceAndToATenantItsOwnAlone) {
   for (const auto& reader : {first.get(), second.get()}) reader->context.TryCancel();
 }
 
+TEST_F(QueueTest, WhatNobodyLooksAtWaitsForWhatSomebodyDoes) {
+  StartServer();
+  Fill();
+  v1::GenerateRequest unattended = Of("c1", 300);
+  unattended.set_background(true);
+  const auto first = Wait(unattended, "token-a");
+  const auto second = Wait(Of("c2", 500), "token-a");
+  const v1::WatchStatusResponse status = Status("token-a", Shows(2));
+  EXPECT_EQ(Group(status).waiters(0).session(), "session-of-c2");
+  EXPECT_EQ(Group(status).waiters(1).session(), "session-of-c1");
+  unattended.set_background(false);
+  EXPECT_TRUE(Open(unattended, "token-a")->ReadUntil(v1::GenerateEvent::kWait))
+      << "the same call: one may attach to it";
+  for (const auto& reader : {first.get(), second.get()}) reader->context.TryCancel();
+}
+
 TEST_F(QueueTest, ACancelledWaiterLeavesAtOnceAndTheNextMovesUp) {
   StartServer();
   Fill();
