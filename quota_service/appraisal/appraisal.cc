@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "quota_service/estimate/output_cap.h"
-#include "quota_service/estimate/recent_samples.h"
 
 namespace holdfast::quota {
 namespace {
@@ -22,9 +21,9 @@ Appraisal::Appraisal(std::shared_ptr<Estimator> estimator, const ProviderProfile
   const bool ours = terms_.asked_cap > 0 ? terms_.may_lower_cap && ChargesCapForGood(profile)
                                          : terms_.may_name_cap && profile.names_cap;
   if (ours) {
-    const auto outputs = estimator_->Outputs(terms_.key, SamplesFor(terms_.may_ask_again ? 0.95 : 0.99));
-    cap_ = terms_.may_ask_again ? SizeOutputCap(outputs, estimate_.input, LargestCap())
-                                : SafeOutputCap(outputs, LargestCap());
+    cap_ = terms_.may_ask_again
+               ? SizeOutputCap(estimator_->Answers(terms_.key, kAnswersForCap), estimate_.input, LargestCap())
+               : SafeOutputCap(estimator_->Answers(terms_.key, kAnswersForSafeCap).alike, LargestCap());
     // Up to the input's size it costs nothing there.
     if (profile.charge == ChargeRule::kMaxOfCapAndCharacters) {
       cap_ = std::min(std::max(cap_, GateCharge(profile, terms_.prompt.characters, 0)), LargestCap());
@@ -43,26 +42,33 @@ int64_t Appraisal::LargestCap() const {
 }
 
 void Appraisal::Appraise() {
-  // A gate that takes the input on arrival, and corrects it later, counts real tokens.
-  if (profile_->charge == ChargeRule::kInput && profile_->settles) {
-    charge_ = estimate_.input;
+  if (profile_->counts_input) {
+    charge_ = estimate_.input + CapCharged();
     return;
   }
   // Images cost their tokens, of which a character is a quarter.
   charge_ = GateCharge(*profile_, terms_.prompt.characters + 4 * terms_.prompt.shape.images, cap_);
 }
 
+int64_t Appraisal::CapCharged() const { return profile_->charge == ChargeRule::kInputPlusCap ? cap_ : 0; }
+
 Need Appraisal::need() const {
   const Tokens charge{charge_, charge_, 0};
-  if (!profile_->settles) return {charge, charge};
-  return {charge, {estimate_.most(), estimate_.input_most, estimate_.output_q90}};
+  if (profile_->settles) return {charge, {estimate_.most(), estimate_.input_most, estimate_.output_q90}};
+  if (!profile_->counts_input) return {charge, charge};
+  const int64_t most = estimate_.input_most + CapCharged();
+  return {charge, {most, most, 0}};
 }
 
 std::optional<Tokens> Appraisal::Settled(const TokenUsage& usage) const {
-  if (!profile_->settles) return std::nullopt;
-  // Such gates do not count what they read from their cache.
-  const int64_t input = std::max<int64_t>(usage.input - usage.cached_input, 0);
-  return Tokens{input + usage.output, input, usage.output};
+  if (profile_->settles) {
+    // Such gates do not count what they read from their cache.
+    const int64_t input = std::max<int64_t>(usage.input - usage.cached_input, 0);
+    return Tokens{input + usage.output, input, usage.output};
+  }
+  if (!profile_->counts_input || usage.input <= 0) return std::nullopt;
+  const int64_t charge = usage.input + CapCharged();
+  return Tokens{charge, charge, 0};
 }
 
 bool Appraisal::Raise(const std::optional<TokenUsage>& usage) {

@@ -33,7 +33,7 @@ class Appraisal {
   int64_t charge() const { return charge_; }
   // What the call takes of each kind of limit: on arrival, and at most in the end where the gate settles.
   Need need() const;
-  // What the gate has put in the place of the charge. Empty: the charge stays.
+  // What the gate has charged in the end, where the answer tells. Empty: the charge as it was.
   std::optional<Tokens> Settled(const TokenUsage& usage) const;
   // Real tokens, of input and output: for gates that count them, or settle to them.
   const Estimate& estimate() const { return estimate_; }
@@ -50,6 +50,7 @@ class Appraisal {
 
  private:
   void Appraise();
+  int64_t CapCharged() const;  // beside the input
   int64_t LargestCap() const;
 
   std::shared_ptr<Estimator> estimator_;

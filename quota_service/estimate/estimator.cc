@@ -137,13 +137,14 @@ void Estimator::Learn(const RequestShape& shape, const EstimateKey& key, int64_t
   }
 }
 
-std::vector<int32_t> Estimator::Outputs(const EstimateKey& key, size_t least) const {
-  const Session* session = FindSession(key);
-  if (session != nullptr && session->outputs.size() >= least) return session->outputs.samples();
-  const Model* model = models_.Find(key.model);
-  if (model == nullptr) return {};
-  const auto& kind = model->OutputsOf(key.background);
-  return kind.size() >= least ? kind.samples() : model->outputs.samples();
+KnownAnswers Estimator::Answers(const EstimateKey& key, size_t least) const {
+  KnownAnswers known;
+  if (const Session* session = FindSession(key)) known.own = session->outputs.samples();
+  if (const Model* model = models_.Find(key.model)) {
+    const auto& kind = model->OutputsOf(key.background);
+    known.alike = kind.size() >= least ? kind.samples() : model->outputs.samples();
+  }
+  return known;
 }
 
 }  // namespace holdfast::quota

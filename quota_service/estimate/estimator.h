@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "quota_service/estimate/known_answers.h"
 #include "quota_service/estimate/ratio_memory.h"
 #include "quota_service/estimate/recent_samples.h"
 #include "quota_service/estimate/request_shape.h"
@@ -57,8 +58,8 @@ class Estimator {
   // ignored. No `output`: it was cut off, and says nothing.
   void Learn(const RequestShape& shape, const EstimateKey& key, int64_t input, std::optional<int64_t> output);
 
-  // Answers of the narrowest history that has at least `least`; otherwise of the model, perhaps none. In no order.
-  std::vector<int32_t> Outputs(const EstimateKey& key, size_t least) const;
+  // `alike`: of the session's kind, interactive or background, where that has at least `least`; otherwise of the model.
+  KnownAnswers Answers(const EstimateKey& key, size_t least) const;
 
   size_t sessions() const { return sessions_.size(); }
   size_t models() const { return models_.size(); }

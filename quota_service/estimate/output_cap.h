@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "quota_service/estimate/known_answers.h"
 
 namespace holdfast::quota {
 
@@ -9,15 +12,24 @@ namespace holdfast::quota {
 inline constexpr int64_t kLargestOutputCap = 32'768;
 inline constexpr int64_t kLeastOutputCap = 1'024;
 
+// A history with fewer answers is not asked how often a cap would cut.
+inline constexpr size_t kAnswersForCap = 19;
+inline constexpr size_t kAnswersForSafeCap = 99;
+
 // The output cap to send where a gate charges it for good: large enough that few answers are cut, since an answer that
 // is cut is paid for and asked for again, `input` and all; small enough that not every call reserves what one in a
-// hundred needs. It is the cap, a quarter above one of `outputs`, for which the expected charge is least; until there
-// are 19 outputs a fixed one. From kLeastOutputCap to `most`, and `most` where that is less. `outputs`: answers of such
-// calls, in tokens, in any order.
-int64_t SizeOutputCap(std::vector<int32_t> outputs, int64_t input, int64_t most);
+// hundred needs. Of the caps just above one of the answers `known` it is the one for which the expected charge is
+// least, cap + P(longer) * (input + the raised cap); 4,096 until there are kAnswersForCap. From kLeastOutputCap to
+// `most`, and `most` where that is less.
+//
+// P(longer) than a cap, of n answers of which k were: (k + 1) / (n + 1), for what has not happened yet may. Of the
+// session's own answers and those alike the lower, since the few of a session can tell short answers from long ones,
+// but not one cut in 30 from one in 300; never lower than the session's own k / n, whose answers may be longer than
+// others'.
+int64_t SizeOutputCap(KnownAnswers known, int64_t input, int64_t most);
 
 // The same where an answer that is cut cannot be asked for again: twice the longest of `outputs`, so that hardly any is
-// cut; `most` until there are 99 of them.
+// cut; `most` until there are kAnswersForSafeCap of them.
 int64_t SafeOutputCap(const std::vector<int32_t>& outputs, int64_t most);
 
 // After an answer was cut at `cap`: four times as much, and after that `most`. At `most` there is nothing more to do.

@@ -251,7 +251,7 @@ std::shared_ptr<Appraisal> FrontDoor::Appraise(const DoorRequest& request, const
   const Account& account = *envelope.route.account;
   const ProviderProfile& profile = ProfileOf(account.profile);
   const bool lowers = account.lower_output_cap && scanned.output_cap() > 0 && ChargesCapForGood(profile);
-  if (!lowers && !profile.settles) return nullptr;
+  if (!lowers && !profile.settles && !profile.counts_input) return nullptr;
   PromptProfile prompt{.characters = scanned.prompt_characters + kCharactersOfToken * tokens_before,
                        .shape = ShapeOf(ProfileText(body), 0)};
   prompt.shape.text += static_cast<double>(tokens_before);

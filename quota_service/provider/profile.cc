@@ -93,6 +93,7 @@ constexpr std::array<ProviderProfile, 7> kProfiles{{
      .dialect = "chat",
      .charge = ChargeRule::kInputPlusCap,
      .errors = kMoonshotErrors,
+     .counts_input = true,
      .names_cap = true,
      .hints = HintOrder::kBody},
     {.name = "zhipu", .dialect = "chat", .charge = ChargeRule::kNone, .errors = kZhipuErrors},
@@ -101,6 +102,7 @@ constexpr std::array<ProviderProfile, 7> kProfiles{{
      .charge = ChargeRule::kInput,
      .errors = kAnthropicErrors,
      .settles = true,
+     .counts_input = true,
      .hints = HintOrder::kHeaders},
     // The words are those of whoever serves the model.
     {.name = "openrouter", .dialect = "chat", .charge = ChargeRule::kNone, .hints = HintOrder::kHeaders},

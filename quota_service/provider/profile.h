@@ -55,6 +55,8 @@ struct ProviderProfile {
   // When the answer has ended, the gate replaces its estimate by the tokens that were really used. Where it does not,
   // the charge is for good.
   bool settles = false;
+  // The input that is charged is counted in real tokens, not estimated from characters.
+  bool counts_input = false;
   // A request that names no output cap is charged one of the provider's choosing, for good: better to name one.
   bool names_cap = false;
   FailureDebits debits = {};

@@ -48,16 +48,16 @@ TEST_F(AppraisalTest, AGateThatSettlesTakesTheExpectedInput) {
 
 TEST_F(AppraisalTest, WhereTheCapIsChargedForGoodAndNoneIsNamedOursIsSent) {
   EXPECT_EQ(Of("moonshot").output_cap(), 4'096);
-  EXPECT_EQ(Of("moonshot").charge(), 10'002 + 4'096);
-  LearnOutputs(900);
-  EXPECT_EQ(Of("moonshot").output_cap(), 1'125);
-  EXPECT_EQ(Of("moonshot").charge(), 10'002 + 1'125);
+  EXPECT_EQ(Of("moonshot").charge(), 9'000 + 4'096);
+  LearnOutputs(2'000);
+  EXPECT_EQ(Of("moonshot").output_cap(), 2'253);
+  EXPECT_EQ(Of("moonshot").charge(), 9'000 + 2'253);
 }
 
 TEST_F(AppraisalTest, ACapThatTheCallerNamedIsLoweredOnlyWhereTheOperatorSaysSo) {
-  LearnOutputs(900);
+  LearnOutputs(2'000);
   EXPECT_EQ(Of("moonshot", 32'000).output_cap(), 32'000);
-  EXPECT_EQ(Of("moonshot", 32'000, true).output_cap(), 1'125);
+  EXPECT_EQ(Of("moonshot", 32'000, true).output_cap(), 2'253);
   EXPECT_EQ(Of("moonshot", 600, true).output_cap(), 600);
   EXPECT_EQ(Of("openai", 32'000, true).output_cap(), 10'002);  // free up to the input's charge
   EXPECT_EQ(Of("openai", 32'000, true).charge(), 10'002);
@@ -65,12 +65,12 @@ TEST_F(AppraisalTest, ACapThatTheCallerNamedIsLoweredOnlyWhereTheOperatorSaysSo)
 }
 
 TEST_F(AppraisalTest, AnAnswerThatOurCapCutIsWorthMoreTwiceAtMost) {
-  LearnOutputs(900);
+  LearnOutputs(2'000);
   Appraisal call = Of("moonshot");
-  const TokenUsage cut{.input = 9'000, .output = 1'125};
+  const TokenUsage cut{.input = 9'000, .output = 2'253};
   EXPECT_TRUE(call.Raise(cut));
-  EXPECT_EQ(call.output_cap(), 4'500);
-  EXPECT_EQ(call.charge(), 10'002 + 4'500);
+  EXPECT_EQ(call.output_cap(), 9'012);
+  EXPECT_EQ(call.charge(), 9'000 + 9'012);
   EXPECT_FALSE(call.Raise(cut));  // it ended for another reason, such as the window
   EXPECT_TRUE(call.Raise(std::nullopt));
   EXPECT_EQ(call.output_cap(), 32'768);
@@ -92,7 +92,7 @@ TEST_F(AppraisalTest, WhereACutAnswerIsTheLastTheCapIsLoweredWithCare) {
   EXPECT_EQ(passed_on(32'000).output_cap(), 32'000);
   passed_on(32'000).Learn({.input = 9'000, .output = 900}, false);
   EXPECT_EQ(passed_on(32'000).output_cap(), 1'800);
-  EXPECT_EQ(passed_on(32'000).charge(), 10'002 + 1'800);
+  EXPECT_EQ(passed_on(32'000).charge(), 9'000 + 1'800);
   EXPECT_EQ(passed_on(600).output_cap(), 600);
   passed_on(32'000).Learn({.input = 9'000, .output = 1'800}, true);
   EXPECT_EQ(passed_on(32'000).output_cap(), 3'600) << "one that it has cut was longer";
@@ -115,9 +115,27 @@ TEST_F(AppraisalTest, OurCapLeavesThePromptItsRoomInTheWindow) {
 TEST_F(AppraisalTest, WhatOurCapHasCutTeachesInputAlone) {
   Of("moonshot").Learn({.input = 9'900, .output = 4'096}, true);
   EXPECT_EQ(estimator_->For(RequestShape{.text = 1'000}, {"up/m", "web/alice", false}).input, 1'100);
-  EXPECT_TRUE(estimator_->Outputs({"up/m", "web/alice", false}, 1).empty());
+  EXPECT_TRUE(estimator_->Answers({"up/m", "web/alice", false}, 1).own.empty());
+  EXPECT_TRUE(estimator_->Answers({"up/m", "web/alice", false}, 1).alike.empty());
   Of("moonshot").Learn({.input = 9'900, .output = 700}, false);
-  EXPECT_EQ(estimator_->Outputs({"up/m", "web/alice", false}, 1).size(), 1U);
+  EXPECT_EQ(estimator_->Answers({"up/m", "web/alice", false}, 1).own.size(), 1U);
+}
+
+TEST_F(AppraisalTest, AGateThatCountsInputAndCapTakesWhatTheInputIsLearntToBe) {
+  for (int i = 0; i < 40; ++i) Of("moonshot").Learn({.input = 12'000, .output = 100}, false);
+  const Appraisal moonshot = Of("moonshot", 500);
+  EXPECT_EQ(moonshot.charge(), 12'000 + 500);
+  EXPECT_EQ(moonshot.need().charge, (Tokens{12'500, 12'500, 0}));
+  EXPECT_EQ(moonshot.need().most.input, moonshot.estimate().input_most + 500);
+  EXPECT_EQ(moonshot.need().most.output, 0);
+  EXPECT_EQ(Of("azure", 500).charge(), 10'002 + 500) << "that one counts characters";
+}
+
+TEST_F(AppraisalTest, TheInputOfSuchAGateIsCorrectedByTheAnswersCountAndItsCapStays) {
+  const Appraisal moonshot = Of("moonshot", 500);
+  EXPECT_EQ(moonshot.Settled({.input = 9'700, .cached_input = 9'000, .output = 20}), (Tokens{10'200, 10'200, 0}));
+  EXPECT_EQ(moonshot.Settled({.output = 20}), std::nullopt) << "the answer does not tell";
+  EXPECT_EQ(Of("azure", 500).Settled({.input = 9'700, .output = 20}), std::nullopt);
 }
 
 TEST(AppraisalNeed, StaysTheChargeWhereTheGateDoesNotSettle) {

@@ -67,7 +67,8 @@ TEST_F(CallCut, IsAskedForAgainWithALargerCap) {
   EXPECT_EQ(test.spy->outcomes[0].attempts, 2);
   EXPECT_THAT(rig_.observer.wasted, SizeIs(1)) << "what was made in vain is counted";
   EXPECT_EQ(rig_.State().in_flight, 0u);
-  EXPECT_THAT(estimator_->Outputs({.model = "acme/gpt"}, 1), ElementsAre(5000)) << "the next call's cap is sized by it";
+  EXPECT_THAT(estimator_->Answers({.model = "acme/gpt"}, 1).alike, ElementsAre(5000))
+      << "the next call's cap is sized by it";
 }
 
 TEST_F(CallCut, IsTheAnswerAfterTwoRaises) {

@@ -92,9 +92,17 @@ TEST(Estimator, AnswersOfTheNarrowestHistoryThatHasEnough) {
   EXPECT_EQ(estimator.For(Prose(), job).output_q90, 5'000);
   for (int i = 0; i < 9; ++i) estimator.Learn(Prose(), kAlice, 10'000, 800);
   EXPECT_EQ(estimator.For(Prose(), kAlice).output_q90, 800);
-  EXPECT_EQ(estimator.Outputs(kAlice, 9), std::vector<int32_t>(9, 800));
-  EXPECT_EQ(estimator.Outputs(kAlice, 19).size(), 49U);
-  EXPECT_TRUE(estimator.Outputs({"kimi/m", "", false}, 19).empty());
+}
+
+TEST(Estimator, TheAnswersOfASessionAndOfThoseAlike) {
+  Estimator estimator;
+  for (int i = 0; i < 9; ++i) estimator.Learn(Prose(), kAlice, 10'000, 800);
+  for (int i = 0; i < 40; ++i) estimator.Learn(Prose(), {"openai/m", "", true}, 10'000, 5'000);
+  EXPECT_EQ(estimator.Answers(kAlice, 9).own, std::vector<int32_t>(9, 800));
+  EXPECT_EQ(estimator.Answers(kAlice, 9).alike, std::vector<int32_t>(9, 800));
+  EXPECT_EQ(estimator.Answers(kAlice, 10).alike.size(), 49U) << "too few interactive ones";
+  EXPECT_TRUE(estimator.Answers({"openai/m", "web/bob", false}, 9).own.empty());
+  EXPECT_TRUE(estimator.Answers({"kimi/m", "", false}, 9).alike.empty());
 }
 
 TEST(Estimator, AnswersAreNoLongerThanTheRequestAllows) {

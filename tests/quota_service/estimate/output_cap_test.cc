@@ -4,32 +4,67 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
+#include <vector>
 
 namespace holdfast::quota {
 namespace {
 
+using Answers = std::vector<int32_t>;
+
+int64_t CapFor(Answers alike, int64_t input, int64_t most = kLargestOutputCap) {
+  return SizeOutputCap({.alike = std::move(alike)}, input, most);
+}
+
+Answers Spread(int32_t least, int32_t most, int count) {
+  Answers answers;
+  for (int i = 1; i <= count; ++i) answers.push_back(least + (most - least) * i / count);
+  return answers;
+}
+
 TEST(OutputCap, IsModestUntilAnswersAreKnown) {
-  EXPECT_EQ(SizeOutputCap({}, 35'000, kLargestOutputCap), 4096);
-  EXPECT_EQ(SizeOutputCap(std::vector<int32_t>(18, 100), 35'000, kLargestOutputCap), 4096);
+  EXPECT_EQ(CapFor({}, 35'000), 4096);
+  EXPECT_EQ(CapFor(Answers(18, 100), 35'000), 4096);
+  EXPECT_EQ(SizeOutputCap({.own = Answers(18, 100)}, 35'000, kLargestOutputCap), 4096);
 }
 
 TEST(OutputCap, StaysBetweenItsBounds) {
-  EXPECT_EQ(SizeOutputCap(std::vector<int32_t>(200, 10), 35'000, kLargestOutputCap), kLeastOutputCap);
-  EXPECT_EQ(SizeOutputCap(std::vector<int32_t>(200, 900'000), 35'000, kLargestOutputCap), kLargestOutputCap);
-  EXPECT_EQ(SizeOutputCap({}, 35'000, 300), 300);
-  EXPECT_EQ(SizeOutputCap(std::vector<int32_t>(200, 10), 35'000, 300), 300);
+  EXPECT_EQ(CapFor(Answers(200, 10), 35'000), kLeastOutputCap);
+  EXPECT_EQ(CapFor(Answers(200, 900'000), 35'000), kLargestOutputCap);
+  EXPECT_EQ(CapFor({}, 35'000, 300), 300);
+  EXPECT_EQ(CapFor(Answers(200, 10), 35'000, 300), 300);
 }
 
-TEST(OutputCap, LeavesRoomAboveWhatAnswersTake) {
-  EXPECT_EQ(SizeOutputCap(std::vector<int32_t>(200, 2000), 35'000, kLargestOutputCap), 2500);
+TEST(OutputCap, LeavesRoomAboveWhatAnswersTakeLessTheMoreAreKnown) {
+  EXPECT_EQ(CapFor(Answers(19, 2000), 35'000), 2500 + 16);
+  EXPECT_EQ(CapFor(Answers(190, 2000), 35'000), 2050 + 16);
 }
 
 TEST(OutputCap, CutsRarelyWhereAskingAgainIsDear) {
   // One answer in fifty is long.
-  std::vector<int32_t> outputs(196, 1000);
+  Answers outputs(186, 2000);
   outputs.insert(outputs.end(), 4, 8000);
-  EXPECT_EQ(SizeOutputCap(outputs, 2'000, kLargestOutputCap), 1250);
-  EXPECT_EQ(SizeOutputCap(outputs, 2'000'000, kLargestOutputCap), 10'000);
+  EXPECT_EQ(CapFor(outputs, 2'000), 2050 + 16);
+  EXPECT_EQ(CapFor(outputs, 2'000'000), 8200 + 16);
+}
+
+TEST(OutputCap, OfASessionWithShortAnswersAmongLongOnesIsShort) {
+  EXPECT_EQ(SizeOutputCap({.own = Answers(32, 300), .alike = Answers(256, 8000)}, 35'000, kLargestOutputCap),
+            kLeastOutputCap);
+}
+
+TEST(OutputCap, OfASessionWithLongAnswersAmongShortOnesIsLong) {
+  EXPECT_GT(SizeOutputCap({.own = Answers(32, 8000), .alike = Answers(256, 300)}, 35'000, kLargestOutputCap), 8000);
+}
+
+TEST(OutputCap, OfASessionLikeOthersIsTheirsWhoseManyAnswersTellMoreThanItsFew) {
+  const Answers alike = Spread(90, 1'800, 256);
+  EXPECT_EQ(SizeOutputCap({.own = Spread(90, 1'600, 24), .alike = alike}, 35'000, kLargestOutputCap),
+            CapFor(alike, 35'000));
+}
+
+TEST(OutputCap, OfASessionIsItsOwnWhereNothingElseIsKnown) {
+  EXPECT_EQ(SizeOutputCap({.own = Answers(19, 2000)}, 35'000, kLargestOutputCap), 2500 + 16);
 }
 
 TEST(OutputCap, IsFarAboveAllThatWasSeenWhereACutAnswerIsTheLast) {
@@ -61,7 +96,7 @@ double Useful(bool sized, double sigma) {
   for (int call = 0; call < 5000; ++call) {
     const int64_t input = inputs(random);
     const auto output = static_cast<int64_t>(answers(random)) + 1;
-    int64_t cap = sized ? SizeOutputCap(known, input, kLargestOutputCap) : 32'000;
+    int64_t cap = sized ? CapFor(known, input) : 32'000;
     charged += static_cast<double>(input + cap);
     for (int raises = 0; output > cap && cap < kLargestOutputCap; ++raises) {
       cap = RaiseOutputCap(cap, raises, kLargestOutputCap);
@@ -76,7 +111,7 @@ double Useful(bool sized, double sigma) {
 
 TEST(OutputCap, WhereTheGateKeepsItCostsAFewPercentInsteadOfHalf) {
   EXPECT_NEAR(Useful(false, 0.6), 0.53, 0.01);
-  EXPECT_GE(Useful(true, 0.5), 0.95);
+  EXPECT_GE(Useful(true, 0.5), 0.955);
   EXPECT_GE(Useful(true, 0.8),
             0.92);  // one answer in a hundred is six times the median: cap or repetition must pay for it
 }

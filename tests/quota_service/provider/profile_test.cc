@@ -58,6 +58,12 @@ TEST(Profile, OnlyAnthropicsGateCorrectsItsEstimate) {
   for (const ProviderProfile& profile : Profiles()) EXPECT_EQ(profile.settles, profile.name == "anthropic");
 }
 
+TEST(Profile, OnlyAnthropicsAndMoonshotsGatesCountTheInputInTokens) {
+  for (const ProviderProfile& profile : Profiles()) {
+    EXPECT_EQ(profile.counts_input, profile.name == "anthropic" || profile.name == "moonshot") << profile.name;
+  }
+}
+
 TEST(Profile, TheOutputCapIsQuotaItselfWhereItIsChargedAndNotGivenBack) {
   for (const char* name : {"openai", "azure", "moonshot", "generic"})
     EXPECT_TRUE(ChargesCapForGood(*FindProfile(name)));
