@@ -38,8 +38,8 @@ class FairOrder {
     RequestId id = 0;
     Need need;
     double cost = 0;  // at least 0, in any unit that is the same for all
-    bool background = false;
     BootTime since{};
+    bool background = false;
   };
 
   // Weights are positive.

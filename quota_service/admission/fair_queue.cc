@@ -12,7 +12,7 @@ T& At(std::vector<T>& of, uint32_t index) {
 }  // namespace
 
 FairQueue::SessionId FairQueue::Find(const Flow& flow, uint64_t hash) const {
-  const auto found = by_hash_.find(hash);
+  const auto found = by_hash_.find(LowerHalf(hash));
   if (found == by_hash_.end()) return kNone;
   SessionId session = found->second;
   while (session != kNone && !sessions_[session].Is(flow)) session = sessions_[session].next;
@@ -37,14 +37,14 @@ FairQueue::SessionId FairQueue::FindOrAdd(const Flow& flow) {
   session.name.assign(flow.session.begin(), flow.session.end());
   session.tenant = &tenant->first;
   At(hashes_, id) = hash;
-  SessionId& first = by_hash_.try_emplace(hash, kNone).first->second;
+  SessionId& first = by_hash_.try_emplace(LowerHalf(hash), kNone).first->second;
   session.next = first;
   first = id;
   return id;
 }
 
 void FairQueue::ForgetName(SessionId session) {
-  const auto first = by_hash_.find(hashes_[session]);
+  const auto first = by_hash_.find(LowerHalf(hashes_[session]));
   SessionId* link = &first->second;
   while (*link != session) link = &sessions_[*link].next;
   *link = sessions_[session].next;
@@ -57,6 +57,7 @@ void FairQueue::ForgetName(SessionId session) {
 }
 
 FairQueue::SessionId FairQueue::Push(const Flow& flow, Waiter waiter) {
+  session_of_.prefetch(waiter.id);  // its place there is in no cache, and nothing is known of the flow yet
   const SessionId session = FindOrAdd(flow);
   waiter.background = flow.background;
   session_of_[waiter.id] = session;

@@ -57,8 +57,8 @@ class FairQueue {
 
  private:
   static constexpr SessionId kNone = ~SessionId{0};
-  // Short names are kept in place: a look at one is a look at one piece of memory.
-  struct Session {
+  // Short names are kept in place: a look at one is a look at one line of a cache.
+  struct alignas(64) Session {
     bool Is(const Flow& flow) const {
       return name.size() == flow.session.size() && std::equal(name.begin(), name.end(), flow.session.begin()) &&
              *tenant == flow.tenant;
@@ -69,6 +69,7 @@ class FairQueue {
     SessionId next = kNone;  // of those whose names have the same hash
   };
   static uint64_t Hash(const Flow& flow) { return absl::HashOf(flow.tenant, flow.session); }
+  static uint32_t LowerHalf(uint64_t hash) { return static_cast<uint32_t>(hash); }
   // kNone: there is none.
   SessionId Find(const Flow& flow, uint64_t hash) const;
   SessionId FindOrAdd(const Flow& flow);
@@ -77,10 +78,10 @@ class FairQueue {
 
   FairOrder order_;
   absl::node_hash_map<std::string, FairOrder::TenantId> tenant_ids_;
-  std::vector<const std::string*> tenant_names_;  // by id
-  absl::flat_hash_map<uint64_t, SessionId> by_hash_;
-  std::vector<Session> sessions_;  // by id
-  std::vector<uint64_t> hashes_;   // by id
+  std::vector<const std::string*> tenant_names_;      // by id
+  absl::flat_hash_map<uint32_t, SessionId> by_hash_;  // by the lower half, for less memory
+  std::vector<Session> sessions_;                     // by id
+  std::vector<uint64_t> hashes_;                      // by id
   absl::flat_hash_map<RequestId, SessionId> session_of_;
   FairOrder::Forgotten forgotten_;
 };

@@ -37,8 +37,10 @@ class ContinuousGauge final : public Gauge {
   BootTime WhenFits(BootTime now, double amount) const override {
     if (amount > limit() + kEpsilon) return BootTime::max();
     const double missing = amount - Level(now);
-    // Twice the grain, so that what CeilToNanoseconds promised holds when that moment has come.
-    return missing <= 2 * kGrain * 1e-9 * rate() ? now : After(now, CeilToNanoseconds(missing / rate()));
+    return Nothing(missing) ? now : After(now, CeilToNanoseconds(missing / rate()));
+  }
+  bool Fits(BootTime now, double amount) const override {
+    return amount <= limit() + kEpsilon && Nothing(amount - Level(now));
   }
   void Charge(BootTime now, double amount) override { Set(now, Level(now) - amount); }
   void Return(BootTime now, BootTime, double amount) override { Correct(now, amount); }
@@ -51,6 +53,8 @@ class ContinuousGauge final : public Gauge {
   std::unique_ptr<Gauge> Clone() const override { return std::make_unique<ContinuousGauge>(*this); }
 
  private:
+  // Twice the grain, so that what CeilToNanoseconds promised holds when that moment has come.
+  bool Nothing(double missing) const { return missing <= 2 * kGrain * 1e-9 * rate(); }
   void Set(BootTime now, double level) {
     // No gate lets more than its limit be owed: a limit that falls far, or one that is learnt late, is whole again
     // within two windows.

@@ -24,6 +24,8 @@ class Gauge {
   // The first moment, not before `now`, at which `amount` fits if nothing else is charged. BootTime::max(): never, it
   // is over the limit.
   virtual BootTime WhenFits(BootTime now, double amount) const = 0;
+  // Whether it fits now.
+  virtual bool Fits(BootTime now, double amount) const { return WhenFits(now, amount) <= now; }
   virtual void Charge(BootTime now, double amount) = 0;
   // Takes a charge of `amount` made at `charged_at` back, as far as it would still be felt: a window that has ended is
   // whole without it.
@@ -36,7 +38,6 @@ class Gauge {
   virtual void SetLimit(BootTime now, double limit) = 0;
   virtual std::unique_ptr<Gauge> Clone() const = 0;
 
-  bool Fits(BootTime now, double amount) const { return WhenFits(now, amount) <= now; }
   double limit() const { return limit_; }
   Duration per() const { return per_; }
   double rate() const { return rate_; }  // limit / per, a second

@@ -9,10 +9,10 @@ namespace holdfast::quota {
 class IdleList {
  public:
   static constexpr uint32_t kNone = ~uint32_t{0};
+  static constexpr uint32_t kUnlinked = kNone - 1;
   struct Links {
-    uint32_t before = kNone;
+    uint32_t before = kUnlinked;
     uint32_t after = kNone;
-    bool linked = false;
   };
 
   // kNone: there is nobody.
@@ -21,7 +21,7 @@ class IdleList {
   // Not linked yet.
   template <typename LinksOf>
   void Add(uint32_t who, LinksOf&& links) {
-    links(who) = {last_, kNone, true};
+    links(who) = {last_, kNone};
     (last_ == kNone ? first_ : links(last_).after) = who;
     last_ = who;
   }
@@ -29,7 +29,7 @@ class IdleList {
   template <typename LinksOf>
   void Remove(uint32_t who, LinksOf&& links) {
     const Links gone = links(who);
-    if (!gone.linked) return;
+    if (gone.before == kUnlinked) return;
     (gone.before == kNone ? first_ : links(gone.before).after) = gone.after;
     (gone.after == kNone ? last_ : links(gone.after).before) = gone.before;
     links(who) = {};

@@ -75,7 +75,7 @@ double LimitGroup::Cost(const Tokens& tokens) const {
 
 void LimitGroup::Enqueue(BootTime now, RequestId id, const Need& need, const Flow& flow) {
   const SessionId session = queue_.Push(
-      flow, {.id = id, .need = need, .cost = Cost(need.charge), .background = flow.background, .since = now});
+      flow, {.id = id, .need = need, .cost = Cost(need.charge), .since = now, .background = flow.background});
   returns_.Came(now, queue_.HashOf(session));
   largest_waiting_ = Larger(largest_waiting_, need.charge);
 }
@@ -107,10 +107,8 @@ bool LimitGroup::Closed(BootTime now) const {
 }
 
 bool LimitGroup::FitsNow(BootTime now, const Need& need) const {
-  return !Closed(now) && std::all_of(limits_.begin(), limits_.end(), [&](const Limit& limit) {
-    return limit.mirror.WhenFits(now, AmountOf(limit.dimension, need.charge), AmountOf(limit.dimension, need.most)) <=
-           now;
-  });
+  return !Closed(now) &&
+         std::all_of(limits_.begin(), limits_.end(), [&](const Limit& limit) { return limit.Fits(now, need); });
 }
 
 void LimitGroup::RejectTooLarge(std::vector<RequestId>& rejected) {
@@ -195,8 +193,8 @@ const LimitGroup::Limit* LimitGroup::ToProbe(BootTime now, const Need& need) con
   const Limit* found = nullptr;
   for (const Limit& limit : limits_) {
     const Gauge& gauge = limit.mirror.gauge();
+    if (limit.Fits(now, need)) continue;
     const double charge = AmountOf(limit.dimension, need.charge);
-    if (limit.mirror.WhenFits(now, charge, AmountOf(limit.dimension, need.most)) <= now) continue;
     const bool may = limit.dimension == Dimension::kTokens && limit.mirror.kind() == WindowKind::kContinuous &&
                      charge - gauge.Level(now) >= kClearly * gauge.limit();
     if (!may || found != nullptr) return nullptr;
@@ -218,22 +216,17 @@ void LimitGroup::Backfill(BootTime now, Decision& decision) {
                                      [](const Limit& limit) { return limit.mirror.kind() == WindowKind::kFixed; });
   const Need* head = HeadNeed();
   if (!any_fixed || head == nullptr || queue_.size() == 0 || Closed(now)) return;
-  const auto keeps_head = [&](const Limit& limit) {
-    return limit.mirror.WhenFits(now, AmountOf(limit.dimension, head->charge), AmountOf(limit.dimension, head->most)) >
-           now;
-  };
   for (const Limit& limit : limits_) {
-    if (keeps_head(limit) && limit.mirror.kind() != WindowKind::kFixed) return;
+    if (!limit.Fits(now, *head) && limit.mirror.kind() != WindowKind::kFixed) return;
   }
   // What is taken now must not be missing when the head's moment comes. Of the windows that keep it waiting nothing is:
   // they are whole again by then. The other limits must have room for both.
   const Need first = *head;
   const auto leaves_head_its_room = [&](const Need& need) {
     return std::all_of(limits_.begin(), limits_.end(), [&](const Limit& limit) {
-      const double charge = AmountOf(limit.dimension, first.charge);
-      if (limit.mirror.WhenFits(now, charge, AmountOf(limit.dimension, first.most)) > now) return true;
-      return limit.mirror.WhenFits(now, charge + AmountOf(limit.dimension, need.charge),
-                                   AmountOf(limit.dimension, first.most) + AmountOf(limit.dimension, need.most)) <= now;
+      if (!limit.Fits(now, first)) return true;
+      return limit.mirror.Fits(now, AmountOf(limit.dimension, first.charge) + AmountOf(limit.dimension, need.charge),
+                               AmountOf(limit.dimension, first.most) + AmountOf(limit.dimension, need.most));
     });
   };
   constexpr int kMostTried = 64;
@@ -259,10 +252,7 @@ std::optional<BootTime> LimitGroup::NextAdmission(BootTime now) const {
   if (need == nullptr) return std::nullopt;
   BootTime when = std::max(now, paused_until_);
   if (Closed(when)) return std::nullopt;
-  for (const Limit& limit : limits_) {
-    when = std::max(when, limit.mirror.WhenFits(now, AmountOf(limit.dimension, need->charge),
-                                                AmountOf(limit.dimension, need->most)));
-  }
+  for (const Limit& limit : limits_) when = std::max(when, limit.WhenFits(now, *need));
   if (const auto probe = prober_.next(); probe && again_.empty() && *probe < when) {
     const BootTime then = std::max(now, *probe);
     if (then > now && ToProbe(then, *need) != nullptr) return then;

@@ -137,6 +137,13 @@ class LimitGroup {
     // Not a limit that the provider speaks of, but what it makes of one over short spans: of limits_[of], this share.
     std::optional<size_t> of = std::nullopt;
     double share = 1;
+
+    bool Fits(BootTime now, const Need& need) const {
+      return mirror.Fits(now, AmountOf(dimension, need.charge), AmountOf(dimension, need.most));
+    }
+    BootTime WhenFits(BootTime now, const Need& need) const {
+      return mirror.WhenFits(now, AmountOf(dimension, need.charge), AmountOf(dimension, need.most));
+    }
   };
   // Somebody who has had a turn.
   struct Served {

@@ -34,8 +34,8 @@ void LimitGroup::PlayForward(BootTime now, FairOrder order, Told told) const {
     order.Push(session, {.id = kExpected,
                          .need = Need(returning, returning),
                          .cost = Cost(returning),
-                         .background = background,
-                         .since = simulation.time()});
+                         .since = simulation.time(),
+                         .background = background});
   };
   for (const Waiter& waiter : again_) {
     if (!told(waiter.id, simulation.Next(waiter.served.need))) return;
@@ -77,7 +77,7 @@ std::optional<WaitEstimate> LimitGroup::WouldWait(BootTime now, const Need& need
   constexpr RequestId kProbe = std::numeric_limits<RequestId>::max();
   FairOrder order = queue_.order();
   queue_.PushTo(order, flow,
-                {.id = kProbe, .need = need, .cost = Cost(need.charge), .background = flow.background, .since = now});
+                {.id = kProbe, .need = need, .cost = Cost(need.charge), .since = now, .background = flow.background});
   WaitEstimate result;
   PlayForward(now, std::move(order), [&](RequestId id, const WaitEstimate& estimate) {
     result = estimate;

@@ -62,12 +62,18 @@ double Mirror::Margin(BootTime when) const {
   return std::min(margin, kMostMargin * gauge_->limit());
 }
 
+double Mirror::Needed(BootTime when, double room) const {
+  return room + std::clamp(Margin(when), 0.0, std::max(0.0, gauge_->limit() - room));
+}
+
+bool Mirror::Fits(BootTime now, double charge, double most) const {
+  return gauge_->Fits(now, Needed(now, Room(charge, most) + reserved_));
+}
+
 BootTime Mirror::WhenFits(BootTime now, double charge, double most) const {
   const double limit = gauge_->limit();
   const double room = Room(charge, most) + reserved_;
-  const auto fits = [&](BootTime when) {
-    return gauge_->WhenFits(now, room + std::clamp(Margin(when), 0.0, std::max(0.0, limit - room)));
-  };
+  const auto fits = [&](BootTime when) { return gauge_->WhenFits(now, Needed(when, room)); };
   BootTime when = fits(now);
   if (when <= now || when == BootTime::max() || foreign_.rate() <= 0) return when;
   // The margin grows while nothing is read, at most to its bound.

@@ -52,6 +52,8 @@ class Mirror {
   // The first moment, not before `now`, at which such a request may go if nothing else happens. BootTime::max(): it is
   // over the limit, or waits for what is under way to settle.
   BootTime WhenFits(BootTime now, double charge, double most) const;
+  // Whether that is now.
+  bool Fits(BootTime now, double charge, double most) const;
 
   // `id` goes upstream now.
   void Send(BootTime now, RequestId id, double charge, double most);
@@ -76,6 +78,9 @@ class Mirror {
   void OnBareRefusal(BootTime now);
 
  private:
+  // What such a request needs at `when`: its room, that of what is under way, and others' margin.
+  double Needed(BootTime when, double room) const;
+
   struct Sent {
     RequestId id = 0;
     BootTime at{};

@@ -17,8 +17,11 @@ class TagHeap {
     uint32_t since;  // counts arrivals, and begins again from 0 in the end: of two, the nearer one before is earlier
     uint32_t who;
 
+    // Without a branch: which of two is less cannot be foreseen.
     bool operator<(const Entry& other) const {
-      return start != other.start ? start < other.start : static_cast<int32_t>(since - other.since) < 0;
+      const bool earlier = static_cast<int32_t>(since - other.since) < 0;
+      return static_cast<bool>(static_cast<int>(start < other.start) |
+                               (static_cast<int>(start == other.start) & static_cast<int>(earlier)));
     }
   };
 
@@ -73,7 +76,7 @@ class TagHeap {
       const size_t end = std::min(first + kChildren, entries_.size());
       size_t least = first;
       for (size_t child = first + 1; child < end; ++child) {
-        if (entries_[child] < entries_[least]) least = child;
+        least = entries_[child] < entries_[least] ? child : least;
       }
       if (!(entries_[least] < entry)) break;
       Put(at, entries_[least], places);

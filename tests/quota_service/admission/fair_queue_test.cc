@@ -18,7 +18,7 @@ class FairQueueTest : public testing::Test {
  protected:
   RequestId Push(const Flow& flow, double cost) {
     const RequestId id = next_++;
-    queue_.Push(flow, {.id = id, .need = 1, .cost = cost, .background = flow.background, .since = now_});
+    queue_.Push(flow, {.id = id, .need = 1, .cost = cost, .since = now_, .background = flow.background});
     whose_[id] = flow.tenant + "/" + flow.session;
     return id;
   }
