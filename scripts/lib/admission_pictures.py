@@ -136,7 +136,7 @@ def draw_waits(rows, path):
             points.append((step, place / len(calls)))
         served.line(points, colour)
     for place, (policy, colour) in enumerate(COLOURS.items()):
-        served.label(166, PANEL["top"] + 44 + 17 * place, TITLES[policy], colour)
+        served.label(166, PANEL["top"] + 47 + 16 * place, TITLES[policy], colour)
 
     marks = [(value, f"{value} s" if value < 60 else f"{value // 60} min") for value in (0, 300, 600, 900, 1200, 1500, 1800)]
     told = Panel(540, "What was announced, and what became of it", marks, marks, x_label="announced when the turn came",
