@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <cstdint>
 #include <utility>
+
+#include "common/loop/alarm_heap.h"
 
 namespace holdfast {
 namespace {
@@ -13,59 +14,91 @@ namespace {
 // So a long wait is cut into slices, each of which ends with a look at the clock that counts.
 constexpr Duration kSlice = std::chrono::seconds(5);
 
-// Outlives its timer while a wait is pending, so that the wait's handler always finds it.
-struct Alarm {
-  explicit Alarm(boost::asio::io_context& context) : wait(context) {}
+}  // namespace
 
-  boost::asio::steady_timer wait;
-  BootTime when{};
-  Loop::Task task;
-  uint64_t generation = 0;  // of the arming; a handler of an earlier one does nothing
-};
-
-void WaitForSlice(const std::shared_ptr<Alarm>& alarm) {
-  const Duration left = std::max(alarm->when - BootClock::now(), Duration::zero());
-  alarm->wait.expires_after(std::min(left, kSlice));
-  alarm->wait.async_wait([alarm, generation = alarm->generation](const boost::system::error_code&) {
-    if (alarm->generation != generation) return;
-    if (BootClock::now() < alarm->when) {
-      WaitForSlice(alarm);
-      return;
-    }
-    ++alarm->generation;
-    // The task may arm or destroy this very timer.
-    Loop::Task task = std::exchange(alarm->task, nullptr);
-    task();
-  });
-}
-
-class AsioTimer final : public Loop::Timer {
+// All timers of a loop share one wait of the system's, which is dear to set. It is set anew only for what is to ring
+// earlier than it does; what was disarmed meanwhile, or armed for later, costs a look in vain.
+class AsioLoop::Alarms : public std::enable_shared_from_this<Alarms> {
  public:
-  explicit AsioTimer(boost::asio::io_context& context) : alarm_(std::make_shared<Alarm>(context)) {}
-  ~AsioTimer() override { Disarm(); }
+  struct Alarm : AlarmHeap::Alarm {
+    Task task;
+  };
 
-  void ArmAt(BootTime when, Loop::Task task) override {
-    Disarm();
-    alarm_->when = when;
-    alarm_->task = std::move(task);
-    WaitForSlice(alarm_);
+  explicit Alarms(boost::asio::io_context& context) : wait_(context) {}
+
+  void Arm(Alarm* alarm, BootTime when, Task task) {
+    Disarm(alarm);
+    alarm->task = std::move(task);
+    heap_.Add(alarm, when);
+    if (!running_ && when < looks_at_) Wait();
   }
 
-  void Disarm() override {
-    ++alarm_->generation;
-    alarm_->wait.cancel();
+  void Disarm(Alarm* alarm) {
+    heap_.Remove(alarm);
+    // A wait for nothing would keep the loop from ending.
+    if (heap_.empty() && !running_ && looks_at_ != BootTime::max()) {
+      ++generation_;
+      looks_at_ = BootTime::max();
+      wait_.cancel();
+    }
     // Destroyed last: what the task holds may reach for this timer again.
-    const Loop::Task dropped = std::exchange(alarm_->task, nullptr);
+    const Task dropped = std::exchange(alarm->task, nullptr);
   }
 
  private:
-  std::shared_ptr<Alarm> alarm_;
+  void Wait() {
+    const BootTime now = BootClock::now();
+    const Duration left = std::clamp(heap_.first()->when - now, Duration::zero(), kSlice);
+    looks_at_ = now + left;
+    wait_.expires_after(left);
+    wait_.async_wait([self = shared_from_this(), generation = ++generation_](const boost::system::error_code&) {
+      if (self->generation_ == generation) self->Run();
+    });
+  }
+
+  void Run() {
+    running_ = true;
+    const BootTime now = BootClock::now();
+    // What is armed meanwhile has to wait for its turn, lest others of the loop never have theirs.
+    const uint64_t end = heap_.next_number();
+    while (!heap_.empty() && heap_.first()->when <= now && heap_.first()->number < end) {
+      auto* const alarm = static_cast<Alarm*>(heap_.first());
+      heap_.Remove(alarm);
+      // The task may arm or destroy this very timer.
+      Task task = std::exchange(alarm->task, nullptr);
+      task();
+    }
+    running_ = false;
+    looks_at_ = BootTime::max();
+    if (!heap_.empty()) Wait();
+  }
+
+  boost::asio::steady_timer wait_;
+  AlarmHeap heap_;
+  BootTime looks_at_ = BootTime::max();  // max: no wait is pending
+  uint64_t generation_ = 0;              // of the wait; the handler of an earlier one does nothing
+  bool running_ = false;
 };
 
-}  // namespace
+class AsioLoop::AsioTimer final : public Loop::Timer {
+ public:
+  explicit AsioTimer(std::shared_ptr<Alarms> alarms) : alarms_(std::move(alarms)) {}
+  ~AsioTimer() override { Disarm(); }
+
+  void ArmAt(BootTime when, Task task) override { alarms_->Arm(&alarm_, when, std::move(task)); }
+  void Disarm() override { alarms_->Disarm(&alarm_); }
+
+ private:
+  std::shared_ptr<Alarms> alarms_;
+  Alarms::Alarm alarm_;
+};
+
+AsioLoop::AsioLoop(boost::asio::io_context& context) : context_(context), alarms_(std::make_shared<Alarms>(context)) {}
+
+AsioLoop::~AsioLoop() = default;
 
 void AsioLoop::Post(Task task) { boost::asio::post(context_, std::move(task)); }
 
-std::unique_ptr<Loop::Timer> AsioLoop::NewTimer() { return std::make_unique<AsioTimer>(context_); }
+std::unique_ptr<Loop::Timer> AsioLoop::NewTimer() { return std::make_unique<AsioTimer>(alarms_); }
 
 }  // namespace holdfast

@@ -11,7 +11,8 @@ namespace holdfast {
 // `context` outlives the loop, its timers and its tasks; tasks that never ran are destroyed with the context.
 class AsioLoop final : public Loop {
  public:
-  explicit AsioLoop(boost::asio::io_context& context) : context_(context) {}
+  explicit AsioLoop(boost::asio::io_context& context);
+  ~AsioLoop() override;
 
   BootTime Now() const override { return BootClock::now(); }
   WallTime WallNow() const override { return WallTime::clock::now(); }
@@ -21,7 +22,11 @@ class AsioLoop final : public Loop {
   std::unique_ptr<Timer> NewTimer() override;
 
  private:
+  class Alarms;
+  class AsioTimer;
+
   boost::asio::io_context& context_;
+  std::shared_ptr<Alarms> alarms_;  // shared with its timers, which may outlive the loop
 };
 
 }  // namespace holdfast

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -96,6 +97,34 @@ TEST_F(AsioLoopTest, LetsATaskRearmAndThenDestroyItsOwnTimer) {
   });
   context_.run();
   EXPECT_THAT(notes_, ElementsAre("once", "twice"));
+}
+
+TEST_F(AsioLoopTest, AnEarlierTimerIsNotHeldUpByALaterOne) {
+  const auto late = loop_.NewTimer();
+  const auto early = loop_.NewTimer();
+  late->ArmAt(loop_.Now() + std::chrono::hours(1), [this] { notes_.push_back("late"); });
+  early->ArmAt(loop_.Now() + milliseconds(10), [&] {
+    notes_.push_back("early");
+    late->Disarm();
+  });
+  context_.run();
+  EXPECT_THAT(notes_, ElementsAre("early"));
+}
+
+TEST_F(AsioLoopTest, ATimerThatIsAlwaysDueLeavesRoomForOthers) {
+  const auto timer = loop_.NewTimer();
+  int rounds = 0;
+  std::function<void()> again = [&] {
+    if (++rounds < 1'000) timer->ArmAt(loop_.Now(), again);
+  };
+  again();
+  loop_.Post([&] {
+    notes_.push_back("posted");
+    rounds = 1'000;
+  });
+  context_.run();
+  EXPECT_THAT(notes_, ElementsAre("posted"));
+  EXPECT_LT(rounds, 1'010);
 }
 
 TEST_F(AsioLoopTest, DisarmedTimersLetTheLoopEnd) {
