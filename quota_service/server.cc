@@ -25,7 +25,7 @@
 #include "quota_service/metrics/metrics.h"
 #include "quota_service/service/own_address.h"
 #include "quota_service/service/quota_service.h"
-#include "quota_service/upstream/curl_client.h"
+#include "quota_service/upstream/http_client.h"
 
 namespace holdfast::quota {
 namespace {
@@ -119,7 +119,7 @@ struct QuotaServer::Impl {
   BudgetGate budgets;
   SqliteCheckpoint::Opened opened;
   InProcessLedger ledger;
-  CurlClient upstream;
+  HttpClient upstream;
   RetryBudgets retry_budgets;
   AccountGates gates;
   std::mt19937_64 generator{std::random_device{}()};

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "quota_service/retry/rate_limit_headers.h"
+#include "quota_service/upstream/answer_bounds.h"
 
 namespace holdfast::quota {
 
@@ -11,7 +12,7 @@ namespace holdfast::quota {
 class CurlHeaders {
  public:
   // Status lines, interim answers and trailers included.
-  static constexpr size_t kMostBytes = 256 * 1024;
+  static constexpr size_t kMostBytes = kMostAnswerHeaderBytes;
 
   // One line as it came, with its line end. `status` is the answer's so far. False: the headers are over the bound.
   bool AddLine(std::string_view line, long status);

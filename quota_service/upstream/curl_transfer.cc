@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <string_view>
 #include <utility>
 
 #include "common/base/utf8.h"
+#include "quota_service/upstream/request_headers.h"
 
 namespace holdfast::quota {
 namespace {
@@ -31,11 +31,6 @@ class Setter {
   CURL* easy_;
   CURLcode code_ = CURLE_OK;
 };
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
 
 // Whether libcurl's own words for this failure name nothing but hosts, ports, byte counts and system errors.
 bool MayBeShown(CURLcode code) {
@@ -144,6 +139,7 @@ absl::Status CurlTransfer::SetMethod() {
 }
 
 absl::Status CurlTransfer::AddHeaders() {
+  if (auto status = CheckRequestHeaders(request_.headers); !status.ok()) return status;
   const auto append = [this](const std::string& line) {
     curl_slist* const longer = curl_slist_append(sent_headers_, line.c_str());
     if (longer == nullptr) return false;
@@ -152,16 +148,8 @@ absl::Status CurlTransfer::AddHeaders() {
   };
   // Without these two libcurl would wait for a 100 Continue, and call every body a form.
   bool ok = append("Expect:");
-  const bool has_type = std::any_of(request_.headers.begin(), request_.headers.end(), [](const auto& header) {
-    return EqualsIgnoringCase(header.first, "content-type");
-  });
-  if (!has_type) ok = append("Content-Type:") && ok;
+  if (!HasHeader(request_.headers, "content-type")) ok = append("Content-Type:") && ok;
   for (const auto& [name, value] : request_.headers) {
-    const bool name_fits = !name.empty() && name.find_first_of(std::string_view(" \t\r\n:;\0", 7)) == std::string::npos;
-    if (!name_fits || value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-      return absl::InvalidArgumentError(fmt::format(
-          "header \"{}\" of the upstream request has a line break, or a name that is none", RepairUtf8(name)));
-    }
     // "Name;" is how libcurl is told of a header without a value.
     ok = append(value.empty() ? name + ";" : name + ": " + value) && ok;
   }

@@ -41,7 +41,7 @@ class UpstreamExchange {
   virtual void SetPaused(bool paused) = 0;
 };
 
-// HTTP to upstreams. Interface; CurlClient is the real one, FakeUpstream the tests'. On the loop only.
+// HTTP to upstreams. Interface; HttpClient is the real one, FakeUpstream the tests'. On the loop only.
 class UpstreamClient {
  public:
   virtual ~UpstreamClient() = default;

@@ -1,5 +1,4 @@
-#include "quota_service/upstream/curl_client.h"
-
+// What every implementation of UpstreamClient does alike.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -7,7 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "quota_service/upstream/curl_headers.h"
+#include "quota_service/upstream/answer_bounds.h"
+#include "quota_service/upstream/curl_client.h"
+#include "quota_service/upstream/http_client.h"
 #include "tests/quota_service/upstream/client_test_base.h"
 #include "tests/quota_service/upstream/recording_listener.h"
 #include "tests/quota_service/upstream/scripted_server.h"
@@ -28,21 +29,30 @@ std::string Answer(const std::string& body) {
   return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
 }
 
-class CurlClientTest : public ClientTestBase {
+enum class Kind { kCurl, kPlain };
+
+std::unique_ptr<UpstreamClient> NewClient(Kind kind, boost::asio::io_context& context) {
+  const CurlClientOptions options{.user_agent = "holdfast/test"};
+  if (kind == Kind::kCurl) return std::make_unique<CurlClient>(context, options);
+  return std::make_unique<HttpClient>(context, options);
+}
+
+class UpstreamClientTest : public ClientTestBase, public testing::WithParamInterface<Kind> {
  protected:
-  ~CurlClientTest() override { EXPECT_FALSE(listener_.out_of_order); }
+  ~UpstreamClientTest() override { EXPECT_FALSE(listener_.out_of_order); }
 
   void RunUntilDone() {
     RunUntil([this] { return listener_.done.has_value(); });
   }
 
   ScriptedServer server_{context_};
-  CurlClient client_{context_, {.user_agent = "holdfast/test"}};
+  const std::unique_ptr<UpstreamClient> owned_client_ = NewClient(GetParam(), context_);
+  UpstreamClient& client_ = *owned_client_;
   RecordingListener listener_;
   std::unique_ptr<UpstreamExchange> exchange_;
 };
 
-TEST_F(CurlClientTest, SendsTheRequestAsItIsAndNothingElse) {
+TEST_P(UpstreamClientTest, SendsTheRequestAsItIsAndNothingElse) {
   server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
   exchange_ = client_.Start(Post(server_.Url("/v1/x?y=z"), "{\"a\":1}"), &listener_);
   RunUntilDone();
@@ -55,7 +65,7 @@ TEST_F(CurlClientTest, SendsTheRequestAsItIsAndNothingElse) {
   EXPECT_EQ(listener_.body, "ok");
 }
 
-TEST_F(CurlClientTest, SendsALargeBodyWithoutAskingFirst) {
+TEST_P(UpstreamClientTest, SendsALargeBodyWithoutAskingFirst) {
   const std::string body(5'000'000, 'x');
   server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
   exchange_ = client_.Start(Post(server_.Url(), body), &listener_);
@@ -64,7 +74,7 @@ TEST_F(CurlClientTest, SendsALargeBodyWithoutAskingFirst) {
   EXPECT_THAT(server_.requests().at(0).substr(0, 400), Not(HasSubstr("Expect")));
 }
 
-TEST_F(CurlClientTest, SendsAGetWithoutABody) {
+TEST_P(UpstreamClientTest, SendsAGetWithoutABody) {
   server_.on_request = [](auto& connection) { connection.Send(Answer("models")); };
   UpstreamRequest request;
   request.method = "GET";
@@ -75,7 +85,7 @@ TEST_F(CurlClientTest, SendsAGetWithoutABody) {
   EXPECT_THAT(server_.requests().at(0), Not(HasSubstr("Content-")));
 }
 
-TEST_F(CurlClientTest, CallsNothingFromInsideStart) {
+TEST_P(UpstreamClientTest, CallsNothingFromInsideStart) {
   server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
   EXPECT_FALSE(listener_.status || listener_.done);
@@ -85,7 +95,7 @@ TEST_F(CurlClientTest, CallsNothingFromInsideStart) {
   RunUntilDone();
 }
 
-TEST_F(CurlClientTest, PassesAStreamOnPieceByPiece) {
+TEST_P(UpstreamClientTest, PassesAStreamOnPieceByPiece) {
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
   RunUntil([this] { return server_.requests().size() == 1; });
   server_.connection().Send(kStreamHead);
@@ -104,7 +114,7 @@ TEST_F(CurlClientTest, PassesAStreamOnPieceByPiece) {
   EXPECT_EQ(*listener_.done, absl::OkStatus());
 }
 
-TEST_F(CurlClientTest, RestsWhileTheServerIsSilent) {
+TEST_P(UpstreamClientTest, RestsWhileTheServerIsSilent) {
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
   RunUntil([this] { return server_.requests().size() == 1; });
   server_.connection().Send(kStreamHead + Chunk("data: one\n\n"));
@@ -115,7 +125,7 @@ TEST_F(CurlClientTest, RestsWhileTheServerIsSilent) {
   EXPECT_LT(handlers, 10u);
 }
 
-TEST_F(CurlClientTest, PassesAMegabyteOnUnchanged) {
+TEST_P(UpstreamClientTest, PassesAMegabyteOnUnchanged) {
   std::string body;
   for (int i = 0; body.size() < 1'000'000; ++i) body += fmt::format("{} ", i);
   server_.on_request = [&](auto& connection) { connection.Send(Answer(body)); };
@@ -124,7 +134,7 @@ TEST_F(CurlClientTest, PassesAMegabyteOnUnchanged) {
   EXPECT_EQ(listener_.body, body);
 }
 
-TEST_F(CurlClientTest, HoldsAServerUpWhileItIsPaused) {
+TEST_P(UpstreamClientTest, HoldsAServerUpWhileItIsPaused) {
   std::string body;
   for (int i = 0; body.size() < 40'000'000; ++i) body += fmt::format("{} ", i);
   server_.on_request = [&](auto& connection) { connection.Send(Answer(body)); };
@@ -146,7 +156,7 @@ TEST_F(CurlClientTest, HoldsAServerUpWhileItIsPaused) {
   EXPECT_EQ(listener_.body, body);
 }
 
-TEST_F(CurlClientTest, AnExchangeMayBeGivenUpWhileItIsPaused) {
+TEST_P(UpstreamClientTest, AnExchangeMayBeGivenUpWhileItIsPaused) {
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
   RunUntil([this] { return server_.requests().size() == 1; });
   server_.connection().Send(kStreamHead + Chunk("data: one\n\n"));
@@ -159,7 +169,7 @@ TEST_F(CurlClientTest, AnExchangeMayBeGivenUpWhileItIsPaused) {
   EXPECT_EQ(listener_.body, "data: one\n\n");
 }
 
-TEST_F(CurlClientTest, RunsExchangesSideBySide) {
+TEST_P(UpstreamClientTest, RunsExchangesSideBySide) {
   server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
   std::vector<RecordingListener> listeners(20);
   std::vector<std::unique_ptr<UpstreamExchange>> exchanges;
@@ -171,7 +181,7 @@ TEST_F(CurlClientTest, RunsExchangesSideBySide) {
   }
 }
 
-TEST_F(CurlClientTest, ReusesTheConnection) {
+TEST_P(UpstreamClientTest, ReusesTheConnection) {
   server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
   for (int i = 0; i < 5; ++i) {
     RecordingListener listener;
@@ -183,7 +193,7 @@ TEST_F(CurlClientTest, ReusesTheConnection) {
   EXPECT_EQ(server_.accepted(), 1);
 }
 
-TEST_F(CurlClientTest, OpensAnotherConnectionWhereTheServerHasClosedTheOld) {
+TEST_P(UpstreamClientTest, OpensAnotherConnectionWhereTheServerHasClosedTheOld) {
   server_.on_request = [](auto& connection) {
     connection.Send(Answer("ok"));
     connection.Close();
@@ -198,7 +208,100 @@ TEST_F(CurlClientTest, OpensAnotherConnectionWhereTheServerHasClosedTheOld) {
   EXPECT_EQ(server_.accepted(), 3);
 }
 
-TEST_F(CurlClientTest, SocketsOfResolvingAndOfClosedConnectionsAreNotMistakenForNewOnes) {
+TEST_P(UpstreamClientTest, SendsAgainWhereAReusedConnectionBreaksBeforeAnyAnswer) {
+  server_.on_request = [this](auto& connection) {
+    if (server_.requests().size() == 2) {
+      connection.Reset();
+    } else {
+      connection.Send(Answer("ok"));
+    }
+  };
+  for (const std::string body : {"first", "second"}) {
+    RecordingListener listener;
+    const auto exchange = client_.Start(Post(server_.Url(), body), &listener);
+    RunUntil([&] { return listener.done.has_value(); });
+    EXPECT_EQ(*listener.done, absl::OkStatus());
+    EXPECT_EQ(listener.body, "ok");
+    EXPECT_TRUE(exchange->sent());
+  }
+  EXPECT_EQ(server_.accepted(), 2);
+  ASSERT_EQ(server_.requests().size(), 3u);
+  EXPECT_EQ(server_.requests()[1], server_.requests()[2]);
+}
+
+TEST_P(UpstreamClientTest, DoesNotSendAgainOnceAnAnswerHasBegun) {
+  server_.on_request = [this](auto& connection) {
+    if (server_.requests().size() == 2) {
+      connection.Send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+      connection.Close();
+    } else {
+      connection.Send(Answer("ok"));
+    }
+  };
+  RecordingListener first;
+  auto exchange = client_.Start(Post(server_.Url()), &first);
+  RunUntil([&] { return first.done.has_value(); });
+  exchange = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+  EXPECT_EQ(server_.requests().size(), 2u);
+  exchange.reset();
+}
+
+TEST_P(UpstreamClientTest, TakesAnAnswerThatEndsWithItsConnection) {
+  server_.on_request = [](auto& connection) {
+    connection.Send("HTTP/1.0 200 OK\r\n\r\nall there is");
+    connection.Close();
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(*listener_.done, absl::OkStatus());
+  EXPECT_EQ(listener_.body, "all there is");
+}
+
+TEST_P(UpstreamClientTest, EndsUnavailableOnAChunkThatIsNone) {
+  server_.on_request = [](auto& connection) {
+    connection.Send(std::string(kStreamHead) + Chunk("data: one\n\n") + "no length\r\n");
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(listener_.body, "data: one\n\n");
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+}
+
+TEST_P(UpstreamClientTest, DoesNotReuseAConnectionOnWhichMoreCameThanWasAsked) {
+  server_.on_request = [](auto& connection) { connection.Send(Answer("ok") + Answer("of nobody")); };
+  for (int i = 0; i < 2; ++i) {
+    RecordingListener listener;
+    const auto exchange = client_.Start(Post(server_.Url()), &listener);
+    RunUntil([&] { return listener.done.has_value(); });
+    EXPECT_EQ(*listener.done, absl::OkStatus());
+    EXPECT_EQ(listener.body, "ok");
+  }
+  EXPECT_EQ(server_.accepted(), 2);
+}
+
+TEST_P(UpstreamClientTest, GivesUpConnectingInTime) {
+  using boost::asio::ip::tcp;
+  // Its queue is full, so that the system answers nobody any more.
+  tcp::acceptor full(context_);
+  full.open(tcp::v4());
+  full.bind({boost::asio::ip::address_v4::loopback(), 0});
+  full.listen(0);
+  std::vector<tcp::socket> waiting;
+  for (int i = 0; i < 4; ++i) {
+    waiting.emplace_back(context_).async_connect(full.local_endpoint(), [](const boost::system::error_code&) {});
+  }
+  RunReady();
+  UpstreamRequest request = Post(fmt::format("http://127.0.0.1:{}/v1", full.local_endpoint().port()));
+  request.connect_timeout = std::chrono::milliseconds(50);
+  exchange_ = client_.Start(std::move(request), &listener_);
+  RunUntilDone();
+  EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
+  EXPECT_FALSE(exchange_->sent());
+}
+
+TEST_P(UpstreamClientTest, SocketsOfResolvingAndOfClosedConnectionsAreNotMistakenForNewOnes) {
   // Their numbers are used again at once: by the next resolver's pipe, and by the next connection.
   server_.on_request = [](auto& connection) {
     connection.Send(Answer("ok"));
@@ -207,8 +310,8 @@ TEST_F(CurlClientTest, SocketsOfResolvingAndOfClosedConnectionsAreNotMistakenFor
   const std::string url = fmt::format("http://localhost:{}/v1", server_.port());
   for (int i = 0; i < 10; ++i) {
     RecordingListener listener;
-    CurlClient fresh(context_);
-    for (CurlClient* client : {&client_, &fresh}) {
+    const auto fresh = NewClient(GetParam(), context_);
+    for (UpstreamClient* client : {&client_, fresh.get()}) {
       listener = {};
       const auto exchange = client->Start(Post(i % 2 == 0 ? url : server_.Url()), &listener);
       RunUntil([&] { return listener.done.has_value(); });
@@ -218,7 +321,7 @@ TEST_F(CurlClientTest, SocketsOfResolvingAndOfClosedConnectionsAreNotMistakenFor
   }
 }
 
-TEST_F(CurlClientTest, ReportsAnErrorStatusWithItsBodyAsAnAnswer) {
+TEST_P(UpstreamClientTest, ReportsAnErrorStatusWithItsBodyAsAnAnswer) {
   server_.on_request = [](auto& connection) {
     connection.Send("HTTP/1.1 429 Too Many Requests\r\nRetry-After-Ms: 3646\r\nContent-Length: 2\r\n\r\n{}");
   };
@@ -230,7 +333,7 @@ TEST_F(CurlClientTest, ReportsAnErrorStatusWithItsBodyAsAnAnswer) {
   EXPECT_EQ(*listener_.done, absl::OkStatus());
 }
 
-TEST_F(CurlClientTest, ReportsOnlyTheFinalAnswerAfterInterimOnes) {
+TEST_P(UpstreamClientTest, ReportsOnlyTheFinalAnswerAfterInterimOnes) {
   server_.on_request = [](auto& connection) {
     connection.Send("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + Answer("ok"));
   };
@@ -241,7 +344,7 @@ TEST_F(CurlClientTest, ReportsOnlyTheFinalAnswerAfterInterimOnes) {
   EXPECT_EQ(listener_.body, "ok");
 }
 
-TEST_F(CurlClientTest, ReportsARedirectAndDoesNotFollowIt) {
+TEST_P(UpstreamClientTest, ReportsARedirectAndDoesNotFollowIt) {
   ScriptedServer elsewhere(context_);
   server_.on_request = [&](auto& connection) {
     connection.Send(
@@ -255,7 +358,7 @@ TEST_F(CurlClientTest, ReportsARedirectAndDoesNotFollowIt) {
   EXPECT_EQ(elsewhere.accepted(), 0);
 }
 
-TEST_F(CurlClientTest, EndsUnavailableWhenTheStreamIsReset) {
+TEST_P(UpstreamClientTest, EndsUnavailableWhenTheStreamIsReset) {
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
   RunUntil([this] { return server_.requests().size() == 1; });
   server_.connection().Send(kStreamHead + Chunk("data: one\n\n"));
@@ -265,7 +368,7 @@ TEST_F(CurlClientTest, EndsUnavailableWhenTheStreamIsReset) {
   EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
 }
 
-TEST_F(CurlClientTest, EndsUnavailableWhenAChunkedStreamJustEnds) {
+TEST_P(UpstreamClientTest, EndsUnavailableWhenAChunkedStreamJustEnds) {
   server_.on_request = [](auto& connection) {
     connection.Send(kStreamHead + Chunk("data: one\n\n"));
     connection.Close();
@@ -276,7 +379,7 @@ TEST_F(CurlClientTest, EndsUnavailableWhenAChunkedStreamJustEnds) {
   EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
 }
 
-TEST_F(CurlClientTest, EndsUnavailableWhenABodyIsShorterThanItsLength) {
+TEST_P(UpstreamClientTest, EndsUnavailableWhenABodyIsShorterThanItsLength) {
   server_.on_request = [](auto& connection) {
     connection.Send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
     connection.Close();
@@ -287,7 +390,7 @@ TEST_F(CurlClientTest, EndsUnavailableWhenABodyIsShorterThanItsLength) {
   EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
 }
 
-TEST_F(CurlClientTest, EndsUnavailableWithoutAnAnswer) {
+TEST_P(UpstreamClientTest, EndsUnavailableWithoutAnAnswer) {
   server_.on_request = [](auto& connection) { connection.Close(); };
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
   RunUntilDone();
@@ -295,7 +398,7 @@ TEST_F(CurlClientTest, EndsUnavailableWithoutAnAnswer) {
   EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
 }
 
-TEST_F(CurlClientTest, KnowsThatAWholeRequestHasGoneOutThoughNoAnswerCame) {
+TEST_P(UpstreamClientTest, KnowsThatAWholeRequestHasGoneOutThoughNoAnswerCame) {
   server_.on_request = [](auto& connection) { connection.Reset(); };
   for (const size_t bytes : {size_t{2}, size_t{5'000'000}}) {
     RecordingListener listener;
@@ -307,7 +410,7 @@ TEST_F(CurlClientTest, KnowsThatAWholeRequestHasGoneOutThoughNoAnswerCame) {
   }
 }
 
-TEST_F(CurlClientTest, KnowsThatARequestHasNotGoneOutWhole) {
+TEST_P(UpstreamClientTest, KnowsThatARequestHasNotGoneOutWhole) {
   boost::asio::ip::tcp::acceptor refuses(context_,
                                          boost::asio::ip::tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
   const std::string url = fmt::format("http://127.0.0.1:{}/v1/responses", refuses.local_endpoint().port());
@@ -328,7 +431,7 @@ TEST_F(CurlClientTest, KnowsThatARequestHasNotGoneOutWhole) {
   EXPECT_FALSE(exchange->sent());
 }
 
-TEST_F(CurlClientTest, EndsUnavailableOnGarbage) {
+TEST_P(UpstreamClientTest, EndsUnavailableOnGarbage) {
   server_.on_request = [](auto& connection) {
     connection.Send("\x16\x03\x01 this is no HTTP\r\n\r\n");
     connection.Close();
@@ -340,7 +443,7 @@ TEST_F(CurlClientTest, EndsUnavailableOnGarbage) {
   EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
 }
 
-TEST_F(CurlClientTest, EndsUnavailableWhereNobodyListens) {
+TEST_P(UpstreamClientTest, EndsUnavailableWhereNobodyListens) {
   std::string url;
   int port = 0;
   {
@@ -355,10 +458,10 @@ TEST_F(CurlClientTest, EndsUnavailableWhereNobodyListens) {
   EXPECT_THAT(std::string(listener_.done->message()), Not(HasSubstr("secret")));
 }
 
-TEST_F(CurlClientTest, EndsUnavailableOnHeadersThatNeverEnd) {
+TEST_P(UpstreamClientTest, EndsUnavailableOnHeadersThatNeverEnd) {
   server_.on_request = [](auto& connection) {
     std::string bomb = "HTTP/1.1 200 OK\r\n";
-    while (bomb.size() < 2 * CurlHeaders::kMostBytes) bomb += "X-Bomb: " + std::string(500, 'x') + "\r\n";
+    while (bomb.size() < 2 * kMostAnswerHeaderBytes) bomb += "X-Bomb: " + std::string(500, 'x') + "\r\n";
     connection.Send(bomb);
   };
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
@@ -368,16 +471,16 @@ TEST_F(CurlClientTest, EndsUnavailableOnHeadersThatNeverEnd) {
   EXPECT_THAT(std::string(listener_.done->message()), HasSubstr("262144 bytes"));
 }
 
-TEST_F(CurlClientTest, EndsUnavailableOnOneHeaderThatNeverEnds) {
+TEST_P(UpstreamClientTest, EndsUnavailableOnOneHeaderThatNeverEnds) {
   server_.on_request = [](auto& connection) {
-    connection.Send("HTTP/1.1 200 OK\r\nX-Bomb: " + std::string(2 * CurlHeaders::kMostBytes, 'x'));
+    connection.Send("HTTP/1.1 200 OK\r\nX-Bomb: " + std::string(2 * kMostAnswerHeaderBytes, 'x'));
   };
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
   RunUntilDone();
   EXPECT_TRUE(absl::IsUnavailable(*listener_.done)) << *listener_.done;
 }
 
-TEST_F(CurlClientTest, RefusesWhatCannotBeSent) {
+TEST_P(UpstreamClientTest, RefusesWhatCannotBeSent) {
   for (const char* url : {"", "not a URL", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://user:sk-very-secret@/x",
                           "127.0.0.1:80/x"}) {
     RecordingListener listener;
@@ -388,7 +491,7 @@ TEST_F(CurlClientTest, RefusesWhatCannotBeSent) {
   }
 }
 
-TEST_F(CurlClientTest, RefusesHeadersThatWouldSmuggleOthers) {
+TEST_P(UpstreamClientTest, RefusesHeadersThatWouldSmuggleOthers) {
   for (const auto& [name, value] :
        std::vector<std::pair<std::string, std::string>>{{"a", "sk-very-secret\r\nHost: elsewhere"},
                                                         {"a\r\nb", "c"},
@@ -406,7 +509,7 @@ TEST_F(CurlClientTest, RefusesHeadersThatWouldSmuggleOthers) {
   EXPECT_EQ(server_.accepted(), 0);
 }
 
-TEST_F(CurlClientTest, IsSilentAfterDestructionInsideOnHeaders) {
+TEST_P(UpstreamClientTest, IsSilentAfterDestructionInsideOnHeaders) {
   server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
   listener_.on_headers = [this] { exchange_.reset(); };
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
@@ -416,7 +519,7 @@ TEST_F(CurlClientTest, IsSilentAfterDestructionInsideOnHeaders) {
   EXPECT_FALSE(listener_.done);
 }
 
-TEST_F(CurlClientTest, IsSilentAfterDestructionInsideOnBodyAndDropsTheConnection) {
+TEST_P(UpstreamClientTest, IsSilentAfterDestructionInsideOnBodyAndDropsTheConnection) {
   listener_.on_body = [this] { exchange_.reset(); };
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
   RunUntil([this] { return server_.requests().size() == 1; });
@@ -435,7 +538,7 @@ TEST_F(CurlClientTest, IsSilentAfterDestructionInsideOnBodyAndDropsTheConnection
   EXPECT_EQ(server_.accepted(), 2);
 }
 
-TEST_F(CurlClientTest, LetsAnExchangeBeDestroyedInsideOnDone) {
+TEST_P(UpstreamClientTest, LetsAnExchangeBeDestroyedInsideOnDone) {
   server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
   listener_.on_done = [this] { exchange_.reset(); };
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
@@ -443,7 +546,7 @@ TEST_F(CurlClientTest, LetsAnExchangeBeDestroyedInsideOnDone) {
   EXPECT_EQ(exchange_, nullptr);
 }
 
-TEST_F(CurlClientTest, LetsAListenerDestroyAnotherExchangeAndStartANewOne) {
+TEST_P(UpstreamClientTest, LetsAListenerDestroyAnotherExchangeAndStartANewOne) {
   server_.on_request = [](auto& connection) { connection.Send(Answer("ok")); };
   RecordingListener other;
   RecordingListener next;
@@ -462,7 +565,7 @@ TEST_F(CurlClientTest, LetsAListenerDestroyAnotherExchangeAndStartANewOne) {
   EXPECT_EQ(next.body, "ok");
 }
 
-TEST_F(CurlClientTest, IsSilentAfterDestructionBeforeAnythingHappened) {
+TEST_P(UpstreamClientTest, IsSilentAfterDestructionBeforeAnythingHappened) {
   exchange_ = client_.Start(Post(server_.Url()), &listener_);
   exchange_.reset();
   RunReady();
@@ -471,6 +574,9 @@ TEST_F(CurlClientTest, IsSilentAfterDestructionBeforeAnythingHappened) {
   RunReady();
   EXPECT_FALSE(listener_.status || listener_.done);
 }
+
+INSTANTIATE_TEST_SUITE_P(, UpstreamClientTest, testing::Values(Kind::kCurl, Kind::kPlain),
+                         [](const auto& test) { return test.param == Kind::kCurl ? "Curl" : "Plain"; });
 
 }  // namespace
 }  // namespace holdfast::quota
