@@ -1,8 +1,10 @@
 #include "quota_service/metrics/metrics.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,7 +14,10 @@ namespace {
 using prometheus::BuildCounter;
 using prometheus::BuildGauge;
 using prometheus::BuildHistogram;
-using Buckets = prometheus::Histogram::BucketBoundaries;
+using prometheus::Counter;
+using prometheus::Histogram;
+using prometheus::Labels;
+using Buckets = Histogram::BucketBoundaries;
 
 constexpr size_t kMostLearntModels = 100;
 
@@ -23,6 +28,19 @@ const Buckets kLatencySeconds = {0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 1
 const Buckets kTokenBuckets = {1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304};
 const Buckets kDurationSeconds = {0.01, 0.02, 0.04,  0.08,  0.16,  0.32,  0.64,  1.28,
                                   2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84};
+constexpr std::array<const char*, 4> kTokenKinds = {"input", "cached_input", "output", "reasoning"};
+
+// The metric at `place`, which is looked for once.
+template <typename Metric, typename Find>
+Metric& Once(Metric*& place, Find&& find) {
+  if (place == nullptr) place = find();
+  return *place;
+}
+
+Labels With(Labels labels, const char* name, const char* value) {
+  labels[name] = value;
+  return labels;
+}
 
 }  // namespace
 
@@ -100,19 +118,41 @@ Metrics::Metrics(std::function<bool(const std::string&)> knows_model)
                            .Help("Duration of a call, its wait included.")
                            .Register(*registry_)) {}
 
-std::string Metrics::ModelLabel(const std::string& model) const {
-  return knows_model_(model) || answered_.contains(model) ? model : "other";
+Metrics::~Metrics() = default;
+
+struct Metrics::Series {
+  Labels labels;
+  Labels gen_ai;  // as OpenTelemetry's conventions for generative AI name them
+  // Made when first needed: what never happened is not told.
+  std::map<int, Counter*> responses;  // by HTTP status
+  std::map<std::string_view, Counter*> outcomes;
+  std::array<Counter*, kTokenKinds.size()> tokens{};
+  Histogram* wait = nullptr;
+  Histogram* first_token = nullptr;
+  Histogram* gen_ai_first_token = nullptr;
+  Histogram* gen_ai_duration = nullptr;
+  Histogram* gen_ai_input = nullptr;
+  Histogram* gen_ai_output = nullptr;
+};
+
+const std::string& Metrics::ModelLabel(const std::string& model) const {
+  static const std::string kOther = "other";
+  return knows_model_(model) || answered_.contains(model) ? model : kOther;
 }
 
-prometheus::Labels Metrics::CallLabels(const Envelope& envelope) const {
-  return {
-      {"tenant", envelope.tenant}, {"model", ModelLabel(envelope.model)}, {"upstream", envelope.route.account->name}};
-}
-
-prometheus::Labels Metrics::GenAiLabels(const Envelope& envelope) const {
-  return {{"gen_ai_operation_name", "chat"},
-          {"gen_ai_provider_name", envelope.route.account->profile},
-          {"gen_ai_request_model", ModelLabel(envelope.model)}};
+Metrics::Series& Metrics::SeriesOf(const Envelope& envelope) {
+  const Account& account = *envelope.route.account;
+  const std::string& model = ModelLabel(envelope.model);
+  series_key_.clear();
+  for (const std::string* part : {&envelope.tenant, &model, &account.name}) series_key_.append(*part).push_back('\n');
+  std::unique_ptr<Series>& series = series_[series_key_];
+  if (!series) {
+    series = std::make_unique<Series>();
+    series->labels = {{"tenant", envelope.tenant}, {"model", model}, {"upstream", account.name}};
+    series->gen_ai = {
+        {"gen_ai_operation_name", "chat"}, {"gen_ai_provider_name", account.profile}, {"gen_ai_request_model", model}};
+  }
+  return *series;
 }
 
 void Metrics::SetGroups(const std::vector<GroupState>& groups) {
@@ -162,27 +202,34 @@ void Metrics::SetUpstream(const std::string& name, const AccountGate& gate) {
 }
 
 void Metrics::OnAdmitted(const Envelope& envelope, Duration waited, std::optional<double> error) {
-  wait_.Add(CallLabels(envelope), kWaitSeconds).Observe(ToSeconds(waited));
+  Series& series = SeriesOf(envelope);
+  Once(series.wait, [&] { return &wait_.Add(series.labels, kWaitSeconds); }).Observe(ToSeconds(waited));
   if (error) forecast_error_.Add({{"upstream", envelope.route.account->name}}, kErrorSeconds).Observe(std::abs(*error));
 }
 
 void Metrics::OnResponse(const Envelope& envelope, int http_status) {
   if (http_status == 200 && answered_.size() < kMostLearntModels) answered_.insert(envelope.model);
-  responses_
-      .Add({{"upstream", envelope.route.account->name},
-            {"model", ModelLabel(envelope.model)},
-            {"code", std::to_string(http_status)}})
-      .Increment();
+  Counter*& responses = SeriesOf(envelope).responses[http_status];
+  if (responses == nullptr) {
+    responses = &responses_.Add({{"upstream", envelope.route.account->name},
+                                 {"model", ModelLabel(envelope.model)},
+                                 {"code", std::to_string(http_status)}});
+  }
+  responses->Increment();
 }
 
 void Metrics::OnFirstOutput(const Envelope& envelope, Duration since_sent) {
-  first_token_.Add(CallLabels(envelope), kLatencySeconds).Observe(ToSeconds(since_sent));
-  gen_ai_first_token_.Add(GenAiLabels(envelope), kLatencySeconds).Observe(ToSeconds(since_sent));
+  Series& series = SeriesOf(envelope);
+  const double seconds = ToSeconds(since_sent);
+  Once(series.first_token, [&] { return &first_token_.Add(series.labels, kLatencySeconds); }).Observe(seconds);
+  Once(series.gen_ai_first_token, [&] {
+    return &gen_ai_first_token_.Add(series.gen_ai, kLatencySeconds);
+  }).Observe(seconds);
 }
 
 void Metrics::OnAttemptFailed(const Envelope& envelope, const UpstreamFailure& failure,
                               const std::optional<TokenUsage>& usage) {
-  if (usage) CountTokens(envelope, *usage);
+  if (usage) CountTokens(SeriesOf(envelope), *usage);
   if (failure.cls != FailureClass::kRateLimited) return;
   rate_limited_
       .Add({{"upstream", envelope.route.account->name},
@@ -191,32 +238,32 @@ void Metrics::OnAttemptFailed(const Envelope& envelope, const UpstreamFailure& f
       .Increment();
 }
 
-void Metrics::CountTokens(const Envelope& envelope, const TokenUsage& usage) {
-  const auto count = [&](const char* kind, int64_t tokens) {
-    prometheus::Labels by_kind = CallLabels(envelope);
-    by_kind["kind"] = kind;
-    tokens_.Add(by_kind).Increment(static_cast<double>(std::max<int64_t>(0, tokens)));
-  };
-  count("input", usage.input);
-  count("cached_input", usage.cached_input);
-  count("output", usage.output);
-  count("reasoning", usage.reasoning);
+void Metrics::CountTokens(Series& series, const TokenUsage& usage) {
+  const std::array<int64_t, kTokenKinds.size()> counts = {usage.input, usage.cached_input, usage.output,
+                                                          usage.reasoning};
+  for (size_t i = 0; i < counts.size(); ++i) {
+    Once(series.tokens[i], [&] {
+      return &tokens_.Add(With(series.labels, "kind", kTokenKinds[i]));
+    }).Increment(static_cast<double>(std::max<int64_t>(0, counts[i])));
+  }
 }
 
 void Metrics::OnFinished(const Envelope& envelope, const CallOutcome& outcome, Duration since_start) {
-  prometheus::Labels labels = CallLabels(envelope);
-  labels["outcome"] = outcome.failure ? CallFailureName(outcome.failure->kind) : "completed";
-  calls_.Add(labels).Increment();
-  gen_ai_duration_.Add(GenAiLabels(envelope), kDurationSeconds).Observe(ToSeconds(since_start));
+  Series& series = SeriesOf(envelope);
+  const char* const name = outcome.failure ? CallFailureName(outcome.failure->kind) : "completed";
+  Once(series.outcomes[name], [&] { return &calls_.Add(With(series.labels, "outcome", name)); }).Increment();
+  Once(series.gen_ai_duration, [&] {
+    return &gen_ai_duration_.Add(series.gen_ai, kDurationSeconds);
+  }).Observe(ToSeconds(since_start));
   if (!outcome.usage) return;
-  CountTokens(envelope, *outcome.usage);
-  const auto histogram = [&](const char* type, int64_t tokens) {
-    prometheus::Labels by_type = GenAiLabels(envelope);
-    by_type["gen_ai_token_type"] = type;
-    gen_ai_tokens_.Add(by_type, kTokenBuckets).Observe(static_cast<double>(std::max<int64_t>(0, tokens)));
+  CountTokens(series, *outcome.usage);
+  const auto observe = [&](Histogram*& histogram, const char* type, int64_t tokens) {
+    Once(histogram, [&] {
+      return &gen_ai_tokens_.Add(With(series.gen_ai, "gen_ai_token_type", type), kTokenBuckets);
+    }).Observe(static_cast<double>(std::max<int64_t>(0, tokens)));
   };
-  histogram("input", outcome.usage->input);
-  histogram("output", outcome.usage->output);
+  observe(series.gen_ai_input, "input", outcome.usage->input);
+  observe(series.gen_ai_output, "output", outcome.usage->output);
 }
 
 }  // namespace holdfast::quota

@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_map>
 
 #include "quota_service/budget/budget_gate.h"
 #include "quota_service/call/account_gate.h"
@@ -24,6 +25,7 @@ class Metrics final : public CallObserver {
   // `knows_model`: names that may become labels from the start. Others may once an upstream has answered them, 100 at
   // most; the rest is "other".
   explicit Metrics(std::function<bool(const std::string&)> knows_model);
+  ~Metrics() override;
 
   std::shared_ptr<prometheus::Registry> registry() const { return registry_; }
 
@@ -44,14 +46,17 @@ class Metrics final : public CallObserver {
   void OnFinished(const Envelope& envelope, const CallOutcome& outcome, Duration since_start) override;
 
  private:
-  std::string ModelLabel(const std::string& model) const;
-  void CountTokens(const Envelope& envelope, const TokenUsage& usage);
-  prometheus::Labels CallLabels(const Envelope& envelope) const;
-  // The labels that OpenTelemetry's GenAI conventions name.
-  prometheus::Labels GenAiLabels(const Envelope& envelope) const;
+  // What is counted of calls whose labels are the same. To look these up anew for each call is dear.
+  struct Series;
+
+  const std::string& ModelLabel(const std::string& model) const;
+  Series& SeriesOf(const Envelope& envelope);
+  void CountTokens(Series& series, const TokenUsage& usage);
 
   std::function<bool(const std::string&)> knows_model_;
   std::set<std::string> answered_;
+  std::string series_key_;  // of the latest lookup; kept for its memory
+  std::unordered_map<std::string, std::unique_ptr<Series>> series_;
   std::set<prometheus::Gauge*> published_;  // of groups, by the last SetGroups
   std::shared_ptr<prometheus::Registry> registry_;
   prometheus::Family<prometheus::Counter>& tokens_;
