@@ -6,23 +6,20 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/status.hpp>
 #include <cctype>
 #include <chrono>
 #include <deque>
+#include <iterator>
 #include <optional>
+#include <vector>
 
 #include "common/http/content_decoder.h"
+#include "common/http/request_parser.h"
 
 namespace holdfast {
 namespace {
@@ -31,27 +28,26 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
-using Parser = http::request_parser<http::string_body>;
 using std::chrono::seconds;
+using std::chrono::steady_clock;
 
-constexpr auto kIdle = seconds(120);       // between two requests
-constexpr auto kHead = seconds(15);        // from a request's first byte to the end of its headers
+constexpr auto kIdleTime = seconds(120);   // between two requests
+constexpr auto kHeadTime = seconds(15);    // from a request's first byte to the end of its headers
 constexpr auto kBodyGrace = seconds(30);   // for a body, and
 constexpr size_t kBodyPerSecond = 16'384;  // a second more for each so many bytes of it
 constexpr auto kLinger = seconds(2);       // for a client to take an answer that it did not expect
 constexpr size_t kLingerBytes = size_t{256} << 10;
 constexpr uint32_t kMostHeaderBytes = 32 * 1024;
-constexpr size_t kMostBuffered = 64 * 1024;
-constexpr size_t kHeadBuffer = 4 * 1024;
+// Of a request that is not whole: a line, or trailers, of which there is no end.
+constexpr size_t kMostUnparsed = 64 * 1024;
+// What is read at once. The short read is what waits for a request, so each connection has its room; the long one goes
+// on from there, into a buffer that all share. Others have their turn after so many of those.
+constexpr size_t kShortRead = 1024;
+constexpr size_t kLongRead = size_t{64} << 10;
+constexpr int kMostLongReads = 8;
 // What the system takes of an answer ahead of its client; the rest waits here, where it is bounded.
 constexpr int kSendBuffer = 256 * 1024;
 constexpr size_t kMostPipelined = 16 * 1024;  // read ahead while an answer is under way
-
-// Of errors in what the peer sent, as opposed to those of the connection.
-bool IsUnreadable(const error_code& error) {
-  return error.category() == make_error_code(http::error::bad_method).category() &&
-         error != http::error::end_of_stream && error != http::error::partial_message;
-}
 
 const char* ReasonOf(unsigned status) {
   const auto reason = http::obsolete_reason(static_cast<http::status>(status));
@@ -76,8 +72,6 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
-
 uint64_t NextConnectionNumber() {
   static std::atomic<uint64_t> number = 0;
   return ++number;
@@ -85,7 +79,7 @@ uint64_t NextConnectionNumber() {
 
 class Connection;
 
-// The answer to one request. Written piece by piece, in order, each with a write of its own.
+// The answer to one request. Written piece by piece, in order, at once as far as the system takes it.
 class Reply final : public HttpReply, public std::enable_shared_from_this<Reply> {
  public:
   Reply(std::shared_ptr<Connection> connection, bool head_only, bool chunked, bool keep_alive)
@@ -94,12 +88,12 @@ class Reply final : public HttpReply, public std::enable_shared_from_this<Reply>
   void Send(HttpAnswer answer) override {
     if (begun_) return;
     begun_ = true;
-    std::string head = Head(answer.status, answer.headers);
-    const bool has_body = answer.status != 204 && answer.status != 304;
-    if (has_body) head += fmt::format("Content-Length: {}\r\n", answer.body.size());
-    head += "\r\n";
-    // One write for what is small; a large body is not copied for it.
     constexpr size_t kJoined = 16'384;
+    std::string head = Head(answer.status, answer.headers, std::min(kJoined, answer.body.size()));
+    const bool has_body = answer.status != 204 && answer.status != 304;
+    if (has_body) fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", answer.body.size());
+    head += "\r\n";
+    // One piece of what is small; a large body is not copied for it.
     const bool body = has_body && !head_only_ && !answer.body.empty();
     if (body && answer.body.size() <= kJoined) head += answer.body;
     Push(std::move(head));
@@ -112,7 +106,7 @@ class Reply final : public HttpReply, public std::enable_shared_from_this<Reply>
     if (begun_) return;
     begun_ = streaming_ = true;
     if (!chunked_) keep_alive_ = false;
-    std::string head = Head(status, headers);
+    std::string head = Head(status, headers, 0);
     head += chunked_ ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n";
     Push(std::move(head));
     Pump();
@@ -145,23 +139,25 @@ class Reply final : public HttpReply, public std::enable_shared_from_this<Reply>
   }
   void set_on_gone(std::function<void()> on_gone) override { on_gone_ = std::move(on_gone); }
 
-  // All has gone out, or nothing more can.
-  bool finished() const { return gone_ || (ended_ && pieces_.empty()); }
-  bool keep_alive() const { return keep_alive_ && !gone_; }
-
   void OnGone() {
     if (gone_) return;
     gone_ = true;
-    // The piece that is being written stays until the write has ended.
-    while (pieces_.size() > (writing_ ? 1U : 0U)) pieces_.pop_back();
+    // The pieces that are being written stay until the write has ended.
+    while (pieces_.size() > (writing_ ? 2U : 0U)) pieces_.pop_back();
     unsent_ = 0;
     on_drained_ = nullptr;
     if (const auto on_gone = std::exchange(on_gone_, nullptr); on_gone && !ended_) on_gone();
   }
 
  private:
-  std::string Head(unsigned status, const HttpHeaderList& headers) const {
-    std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\n", status, ReasonOf(status), DateNow());
+  // With room for so much after it.
+  std::string Head(unsigned status, const HttpHeaderList& headers, size_t room) const {
+    constexpr size_t kOwnLines = 192;
+    size_t bytes = kOwnLines + room;
+    for (const auto& [name, value] : headers) bytes += name.size() + value.size() + 4;
+    std::string head;
+    head.reserve(bytes);
+    fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\nDate: {}\r\n", status, ReasonOf(status), DateNow());
     for (const auto& [name, value] : headers) {
       // What others wrote cannot begin a header of its own.
       if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) continue;
@@ -180,7 +176,14 @@ class Reply final : public HttpReply, public std::enable_shared_from_this<Reply>
     unsent_ += piece.size();
     pieces_.push_back(std::move(piece));
   }
+  // The pieces that are written at once.
+  std::array<asio::const_buffer, 2> Next() const {
+    const asio::const_buffer first(pieces_.front().data() + written_, pieces_.front().size() - written_);
+    return {first, pieces_.size() > 1 ? asio::buffer(pieces_[1]) : asio::const_buffer()};
+  }
+  void Took(size_t bytes);
   void Pump();
+  void WriteLater();
   void OnWritten(const error_code& error, size_t bytes);
 
   std::shared_ptr<Connection> connection_;
@@ -196,11 +199,13 @@ class Reply final : public HttpReply, public std::enable_shared_from_this<Reply>
   size_t written_ = 0;  // of the first piece
   size_t unsent_ = 0;
   size_t low_ = 0;
-  std::optional<std::chrono::steady_clock::time_point> deadline_;  // for what is left of a complete answer
+  std::optional<steady_clock::time_point> deadline_;  // for what is left of a complete answer
   std::function<void()> on_drained_;
   std::function<void()> on_gone_;
 };
 
+// Reads one request after the other, has each answered, and notices when its client goes. A read is always pending but
+// while enough has been read ahead.
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
   Connection(tcp::socket socket, std::shared_ptr<HttpHandler*> handler, const HttpBounds& bounds,
@@ -210,31 +215,23 @@ class Connection final : public std::enable_shared_from_this<Connection> {
         bounds_(bounds),
         on_closed_(std::move(on_closed)),
         clock_(socket_.get_executor()),
-        stuck_(socket_.get_executor()),
-        wake_(socket_.get_executor()) {
+        stuck_(socket_.get_executor()) {
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
     socket_.set_option(tcp::socket::send_buffer_size(kSendBuffer), ignored);
     socket_.non_blocking(true, ignored);
   }
 
-  asio::awaitable<void> Run(std::shared_ptr<Connection> self) {
-    while (co_await ServeOne(self)) {
-    }
-    error_code ignored;
-    clock_.cancel();
-    stuck_.cancel();
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
-    socket_.close(ignored);
-    on_closed_();
+  void Start() {
+    NextRequest();
+    Read();
   }
 
   tcp::socket& socket() { return socket_; }
-
   const HttpBounds& bounds() const { return bounds_; }
 
   // A write makes progress before `deadline`, or the connection ends.
-  void WatchWrite(std::chrono::steady_clock::time_point deadline) {
+  void WatchWrite(steady_clock::time_point deadline) {
     stuck_.expires_at(deadline);
     stuck_.async_wait([weak = weak_from_this()](const error_code& error) {
       const auto self = weak.lock();
@@ -245,198 +242,342 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
   // Ends whatever is under way, at once: what the client has not taken is dropped.
   void Break() {
-    broken_ = true;
+    if (step_ == Step::kClosed) return;
     error_code ignored;
     socket_.set_option(tcp::socket::linger(true, 0), ignored);
-    socket_.close(ignored);
-    wake_.cancel();
+    Close();
   }
-  // The answer has gone out: the wait for a hang-up is over.
-  void Wake() {
+
+  // All of the answer has gone out. Also from inside the handler, or from deep inside of what it calls.
+  void OnAnswered(bool keep_alive) {
+    const bool own = step_ == Step::kRefusing;
+    if (step_ != Step::kServing && !own) return;
+    reply_.reset();
+    if (keep_alive && !(input_ended_ && rest_.empty() && !parsing_)) {
+      NextRequest();
+      if (parsing_) return;
+      if (rest_.empty()) {
+        Read();
+      } else {
+        asio::post(socket_.get_executor(), [self = shared_from_this()] { self->GoOn(); });
+      }
+      return;
+    }
     error_code ignored;
-    socket_.cancel(ignored);
-    wake_.cancel();
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    if (!own) {
+      Close();
+      return;
+    }
+    // What the client is still sending is taken for a while: closing now would take the answer from it.
+    step_ = Step::kLingering;
+    SetDeadline(steady_clock::now() + kLinger);
+    Read();
   }
 
  private:
-  static auto To(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
+  enum class Step { kHead, kBody, kDecoding, kServing, kRefusing, kLingering, kClosed };
 
-  // Ends the reads under way at this moment.
-  void SetDeadline(std::chrono::steady_clock::time_point when) {
-    late_ = false;
-    clock_.expires_at(when);
-    clock_.async_wait([weak = weak_from_this(), number = ++deadline_](const error_code& error) {
+  void NextRequest() {
+    step_ = Step::kHead;
+    begun_ = false;
+    request_ = HttpRequest();
+    request_.connection = number_;
+    parser_.emplace(&request_, kMostHeaderBytes, bounds_.body_bytes);
+    SetDeadline(steady_clock::now() + kIdleTime);
+  }
+
+  void Close() {
+    if (step_ == Step::kClosed) return;
+    step_ = Step::kClosed;
+    error_code ignored;
+    clock_.cancel();
+    stuck_.cancel();
+    socket_.close(ignored);
+    on_closed_();
+    // Whoever answers may be on the stack.
+    if (reply_) {
+      asio::post(socket_.get_executor(), [reply = std::move(reply_)] { reply->OnGone(); });
+      reply_.reset();
+    }
+  }
+
+  // The timer is not set anew for each deadline; it looks at the latest one when it rings.
+  void SetDeadline(steady_clock::time_point when) {
+    deadline_ = when;
+    if (when < rings_at_) ArmClock();
+  }
+  void ClearDeadline() { deadline_ = steady_clock::time_point::max(); }
+
+  void ArmClock() {
+    rings_at_ = deadline_;
+    clock_.expires_at(rings_at_);
+    clock_.async_wait([weak = weak_from_this()](const error_code& error) {
       const auto self = weak.lock();
-      if (error || !self || self->deadline_ != number) return;
-      self->late_ = true;
-      error_code ignored;
-      self->socket_.cancel(ignored);
+      if (!error && self) self->OnClock();
     });
   }
-  void SetDeadline(std::chrono::steady_clock::duration after) { SetDeadline(std::chrono::steady_clock::now() + after); }
-  void ClearDeadline() {
-    ++deadline_;
-    clock_.cancel();
+
+  void OnClock() {
+    rings_at_ = steady_clock::time_point::max();
+    if (step_ == Step::kClosed || deadline_ == steady_clock::time_point::max()) return;
+    if (steady_clock::now() < deadline_) {
+      ArmClock();
+    } else if (step_ == Step::kHead && begun_) {
+      Refuse(408, "the headers of this request did not come within 15s");
+    } else if (step_ == Step::kBody) {
+      Refuse(408, "the body of this request comes too slowly");
+    } else {
+      Close();
+    }
   }
 
-  // False: the connection ends.
-  asio::awaitable<bool> ServeOne(std::shared_ptr<Connection> self) {
-    error_code error;
-    SetDeadline(kIdle);
-    if (buffer_.size() == 0) {
-      buffer_.shrink_to_fit();
-      co_await socket_.async_wait(tcp::socket::wait_read, To(error));
-      if (error) co_return false;
+  bool WantsInput() const {
+    switch (step_) {
+      case Step::kHead:
+      case Step::kBody:
+        return !input_ended_;
+      case Step::kDecoding:
+      case Step::kServing:
+        return !input_ended_ && rest_.size() < kMostPipelined;
+      case Step::kRefusing:
+      case Step::kClosed:
+        return false;
+      case Step::kLingering:
+        return true;
     }
-    SetDeadline(kHead);
-    // Beast reads into what room there is, and makes only little.
-    buffer_.reserve(kHeadBuffer);
-    Parser parser;
-    parser.header_limit(kMostHeaderBytes);
-    parser.body_limit(bounds_.body_bytes);
-    co_await http::async_read_header(socket_, buffer_, parser, To(error));
+    return false;
+  }
+
+  void Read() {
+    if (reading_ || !WantsInput()) return;
+    reading_ = true;
+    socket_.async_read_some(
+        asio::buffer(short_input_),
+        [self = shared_from_this()](const error_code& error, size_t bytes) { self->OnRead(error, bytes); });
+  }
+
+  void OnRead(const error_code& error, size_t bytes) {
+    thread_local std::vector<char> long_input(kLongRead);
+    reading_ = false;
+    if (step_ == Step::kClosed) return;
     if (error) {
-      if (late_) co_return co_await Refuse(408, "the headers of this request did not come within 15s");
-      if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-        co_return co_await Refuse(431, fmt::format("the headers are larger than {} bytes", kMostHeaderBytes));
-      }
-      if (error == http::error::body_limit) co_return co_await Refuse(413, TooLarge());
-      if (IsUnreadable(error)) {
-        co_return co_await Refuse(400, fmt::format("this is not an HTTP request: {}", error.message()));
-      }
-      co_return false;
+      OnInputEnded(error);
+      return;
     }
-    auto& message = parser.get();
-    HttpRequest request = RequestOf(message);
-    keep_alive_ = message.keep_alive();
-    head_only_ = request.method == "HEAD";
-    chunked_ = message.version() >= 11;
-    if (std::string wrong = WrongWithHead(message, request); !wrong.empty()) co_return co_await Refuse(400, wrong);
-    if (*handler_ == nullptr) co_return false;
-    if (auto answer = (*handler_)->Refuse(request)) {
-      co_return co_await Answer(*std::move(answer), parser.is_done());
-    }
-    auto decoder = ContentDecoder::Make(request.Header("content-encoding"));
-    if (!decoder.ok()) co_return co_await Refuse(415, std::string(decoder.status().message()));
-
-    if (!parser.is_done()) {
-      if (const std::string_view expect = request.Header("expect"); !expect.empty()) {
-        if (Lower(expect) != "100-continue") co_return co_await Refuse(417, "expect: only 100-continue is known here");
-        static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-        co_await asio::async_write(socket_, asio::buffer(kContinue.data(), kContinue.size()), To(error));
-        if (error) co_return false;
+    OnInput({short_input_.data(), bytes});
+    bool more = bytes == short_input_.size();
+    for (int i = 0; more && i < kMostLongReads && (step_ == Step::kHead || step_ == Step::kBody); ++i) {
+      error_code failed;
+      const size_t read = socket_.read_some(asio::buffer(long_input), failed);
+      if (failed == asio::error::would_block) break;
+      if (failed) {
+        OnInputEnded(failed);
+        return;
       }
-      buffer_.reserve(kMostBuffered);
-      const auto begun = std::chrono::steady_clock::now();
-      while (!parser.is_done()) {
-        SetDeadline(begun + kBodyGrace + seconds(parser.get().body().size() / kBodyPerSecond));
-        co_await http::async_read_some(socket_, buffer_, parser, To(error));
-        if (!error) continue;
-        if (late_) co_return co_await Refuse(408, "the body of this request comes too slowly");
-        if (error == http::error::body_limit) co_return co_await Refuse(413, TooLarge());
-        if (error == http::error::buffer_overflow || IsUnreadable(error)) {
-          co_return co_await Refuse(400, fmt::format("the body is not framed as HTTP wants it: {}", error.message()));
-        }
-        co_return false;
-      }
+      OnInput({long_input.data(), read});
+      more = read == long_input.size();
     }
-    ClearDeadline();
-    if (buffer_.size() == 0) buffer_.shrink_to_fit();
-    request.body = std::move(parser.get().body());
-    if (*decoder) {
-      std::string decoded;
-      std::string_view rest = request.body;
-      absl::Status status;
-      do {
-        status = (*decoder)->Feed(&rest, &decoded);
-        if (!status.ok()) break;
-        if (decoded.size() > bounds_.body_bytes) co_return co_await Refuse(413, TooLarge());
-        // Others have their turn between the pieces of a large body.
-        co_await asio::post(socket_.get_executor(), asio::use_awaitable);
-      } while (!rest.empty() || (*decoder)->pending());
-      if (status.ok()) status = (*decoder)->Finish();
-      if (!status.ok()) co_return co_await Refuse(400, std::string(status.message()));
-      request.body = std::move(decoded);
-      request.body.shrink_to_fit();
-    }
-    if (*handler_ == nullptr) co_return false;
-    auto reply = std::make_shared<Reply>(self, head_only_, chunked_, keep_alive_);
-    (*handler_)->Serve(std::move(request), reply);
-    co_await AwaitEnd(reply);
-    co_return reply->keep_alive() && !broken_;
+    Read();
   }
 
-  // Until the answer has gone out, or the client has.
-  asio::awaitable<void> AwaitEnd(std::shared_ptr<Reply> reply) {
-    while (!reply->finished() && !broken_) {
+  void OnInputEnded(const error_code& error) {
+    // It has said all that it wanted to, and waits for the answers.
+    const bool waits = error == asio::error::eof && !rest_.empty();
+    if ((step_ == Step::kServing || step_ == Step::kDecoding) && waits) {
+      input_ended_ = true;
+    } else if (step_ == Step::kRefusing) {
+      // The answer goes out, if it can.
+      input_ended_ = true;
+    } else {
+      Close();
+    }
+  }
+
+  void OnInput(std::string_view bytes) {
+    switch (step_) {
+      case Step::kHead:
+      case Step::kBody:
+        Parse(bytes);
+        return;
+      case Step::kDecoding:
+      case Step::kServing:
+        rest_.append(bytes);
+        return;
+      case Step::kRefusing:
+        return;
+      case Step::kLingering:
+        lingered_ += bytes.size();
+        if (lingered_ >= kLingerBytes) Close();
+        return;
+      case Step::kClosed:
+        return;
+    }
+  }
+
+  // What has been read ahead.
+  void GoOn() {
+    if (step_ != Step::kHead || rest_.empty()) return;
+    Parse({});
+    if (step_ == Step::kHead && input_ended_) Close();
+    Read();
+  }
+
+  void Parse(std::string_view bytes) {
+    const bool joined = !rest_.empty();
+    std::string whole;
+    if (joined) {
+      whole = std::move(rest_.append(bytes));
+      rest_.clear();
+      bytes = whole;
+    }
+    parsing_ = true;
+    while (!bytes.empty() && (step_ == Step::kHead || step_ == Step::kBody)) {
       error_code error;
-      if (input_ended_ || buffer_.size() >= kMostPipelined) {
-        wake_.expires_at(std::chrono::steady_clock::time_point::max());
-        co_await wake_.async_wait(To(error));
-        continue;
+      bytes.remove_prefix(parser_->put(asio::buffer(bytes.data(), bytes.size()), error));
+      if (error == http::error::need_more) {
+        if (bytes.size() <= kMostUnparsed) break;
+        error = http::error::buffer_overflow;
       }
-      co_await socket_.async_wait(tcp::socket::wait_read, To(error));
-      if (reply->finished() || broken_) break;
-      if (error) continue;
-      const size_t read = socket_.read_some(buffer_.prepare(1024), error);
-      if (error == asio::error::would_block) continue;
-      if (!error) {
-        buffer_.commit(read);
-      } else if (error == asio::error::eof && buffer_.size() > 0) {
-        // It has said all that it wanted to, and waits for the answers.
-        input_ended_ = true;
-      } else {
-        break;
+      if (error) {
+        RefuseUnreadable(error);
+      } else if (step_ == Step::kHead && parser_->is_header_done()) {
+        OnHead();
+      } else if (step_ == Step::kBody && parser_->is_done()) {
+        OnBody();
       }
     }
-    if (!reply->finished()) {
-      broken_ = true;
-      reply->OnGone();
+    parsing_ = false;
+    if (step_ == Step::kClosed || step_ == Step::kRefusing || step_ == Step::kLingering) return;
+    rest_.assign(bytes);
+    if (step_ == Step::kHead && !begun_ && (parser_->got_some() || !rest_.empty())) {
+      begun_ = true;
+      SetDeadline(steady_clock::now() + kHeadTime);
+    } else if (step_ == Step::kBody) {
+      SetDeadline(body_begun_ + kBodyGrace + seconds(request_.body.size() / kBodyPerSecond));
     }
   }
 
-  asio::awaitable<bool> Refuse(unsigned status, std::string message) {
-    if (*handler_ == nullptr) co_return false;
-    co_return co_await Answer((*handler_)->Complain(status, message), false);
+  void RefuseUnreadable(const error_code& error) {
+    const bool overflow = error == http::error::header_limit || error == http::error::buffer_overflow;
+    if (error == http::error::body_limit) {
+      Refuse(413, TooLarge());
+    } else if (step_ == Step::kHead && overflow) {
+      Refuse(431, fmt::format("the headers are larger than {} bytes", kMostHeaderBytes));
+    } else if (step_ == Step::kHead) {
+      Refuse(400, fmt::format("this is not an HTTP request: {}", error.message()));
+    } else {
+      Refuse(400, fmt::format("the body is not framed as HTTP wants it: {}", error.message()));
+    }
+  }
+
+  void OnHead() {
+    keep_alive_ = parser_->keep_alive();
+    head_only_ = request_.method == "HEAD";
+    chunked_ = parser_->version() >= 11;
+    if (std::string wrong = WrongWithHead(parser_->version(), request_); !wrong.empty()) {
+      Refuse(400, std::move(wrong));
+      return;
+    }
+    if (*handler_ == nullptr) {
+      Close();
+      return;
+    }
+    if (auto answer = (*handler_)->Refuse(request_)) {
+      Answer(*std::move(answer), parser_->is_done());
+      return;
+    }
+    auto decoder = ContentDecoder::Make(request_.Header("content-encoding"));
+    if (!decoder.ok()) {
+      Refuse(415, std::string(decoder.status().message()));
+      return;
+    }
+    decoder_ = *std::move(decoder);
+    step_ = Step::kBody;
+    if (parser_->is_done()) {
+      OnBody();
+      return;
+    }
+    if (const std::string_view expect = request_.Header("expect"); !expect.empty()) {
+      if (Lower(expect) != "100-continue") {
+        Refuse(417, "expect: only 100-continue is known here");
+        return;
+      }
+      static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      error_code error;
+      // All of it, as nothing else is being sent.
+      if (socket_.write_some(asio::buffer(kContinue), error) != kContinue.size()) {
+        Close();
+        return;
+      }
+    }
+    body_begun_ = steady_clock::now();
+  }
+
+  void OnBody() {
+    ClearDeadline();
+    if (!decoder_) {
+      Serve();
+      return;
+    }
+    step_ = Step::kDecoding;
+    decoded_.clear();
+    encoded_ = request_.body;
+    Decode();
+  }
+
+  // Others have their turn between the pieces of a large body.
+  void Decode() {
+    if (step_ != Step::kDecoding) return;
+    absl::Status status = decoder_->Feed(&encoded_, &decoded_);
+    if (status.ok() && decoded_.size() > bounds_.body_bytes) {
+      Refuse(413, TooLarge());
+      return;
+    }
+    if (status.ok() && (!encoded_.empty() || decoder_->pending())) {
+      asio::post(socket_.get_executor(), [self = shared_from_this()] { self->Decode(); });
+      return;
+    }
+    if (status.ok()) status = decoder_->Finish();
+    decoder_.reset();
+    if (!status.ok()) {
+      Refuse(400, std::string(status.message()));
+      return;
+    }
+    request_.body = std::move(decoded_);
+    request_.body.shrink_to_fit();
+    Serve();
+  }
+
+  void Serve() {
+    if (*handler_ == nullptr) {
+      Close();
+      return;
+    }
+    step_ = Step::kServing;
+    reply_ = std::make_shared<Reply>(shared_from_this(), head_only_, chunked_, keep_alive_);
+    (*handler_)->Serve(std::move(request_), reply_);
+  }
+
+  void Refuse(unsigned status, std::string message) {
+    if (*handler_ == nullptr) {
+      Close();
+      return;
+    }
+    Answer((*handler_)->Complain(status, message), false);
   }
 
   // An answer of the server's own. `body_read`: the request is over, so that another may follow.
-  asio::awaitable<bool> Answer(HttpAnswer answer, bool body_read) {
+  void Answer(HttpAnswer answer, bool body_read) {
     ClearDeadline();
-    auto reply = std::make_shared<Reply>(shared_from_this(), head_only_, chunked_, keep_alive_ && body_read);
+    step_ = Step::kRefusing;
+    reply_ = std::make_shared<Reply>(shared_from_this(), head_only_, chunked_, keep_alive_ && body_read);
+    const auto reply = reply_;
     reply->Send(std::move(answer));
-    error_code error;
-    while (!reply->finished() && !broken_) {
-      wake_.expires_at(std::chrono::steady_clock::time_point::max());
-      co_await wake_.async_wait(To(error));
-    }
-    if (broken_) co_return false;
-    if (reply->keep_alive()) co_return true;
-    // What the client is still sending is taken for a while: closing now would take the answer from it.
-    socket_.shutdown(tcp::socket::shutdown_send, error);
-    SetDeadline(kLinger);
-    std::array<char, 4096> dropped;
-    for (size_t taken = 0; taken < kLingerBytes && !error;) {
-      taken += co_await socket_.async_read_some(asio::buffer(dropped), To(error));
-    }
-    co_return false;
-  }
-
-  HttpRequest RequestOf(const http::request<http::string_body>& message) const {
-    HttpRequest request;
-    request.method = View(message.method_string());
-    const std::string_view target = View(message.target());
-    const size_t question = target.find('?');
-    request.path = target.substr(0, question);
-    if (question != std::string_view::npos) request.query = target.substr(question + 1);
-    for (const auto& field : message)
-      request.headers.emplace_back(Lower(View(field.name_string())), View(field.value()));
-    request.connection = number_;
-    return request;
   }
 
   // What one reader could take for one request, and another for another one.
-  static std::string WrongWithHead(const http::request<http::string_body>& message, const HttpRequest& request) {
+  static std::string WrongWithHead(int version, const HttpRequest& request) {
     for (const std::string_view once :
          {"host", "content-length", "transfer-encoding", "authorization", "content-type", "content-encoding"}) {
       const auto times =
@@ -444,7 +585,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       if (times > 1) return fmt::format("{}: is there twice", once);
     }
     const std::string_view coding = request.Header("transfer-encoding");
-    if (!coding.empty() && (message.version() < 11 || Lower(coding) != "chunked")) {
+    if (!coding.empty() && (version < 11 || Lower(coding) != "chunked")) {
       return "transfer-encoding: only chunked is known here, in HTTP/1.1";
     }
     return "";
@@ -458,35 +599,65 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<HttpHandler*> handler_;
   const HttpBounds bounds_;
   std::function<void()> on_closed_;
-  boost::beast::flat_buffer buffer_{kMostBuffered};
   asio::steady_timer clock_;  // of reads
   asio::steady_timer stuck_;  // of writes
-  asio::steady_timer wake_;
+  steady_clock::time_point deadline_ = steady_clock::time_point::max();
+  steady_clock::time_point rings_at_ = steady_clock::time_point::max();  // of clock_; max: it is not armed
   const uint64_t number_ = NextConnectionNumber();
-  uint64_t deadline_ = 0;
-  bool late_ = false;
-  bool broken_ = false;
+  Step step_ = Step::kHead;
+  bool reading_ = false;
+  bool parsing_ = false;
+  bool begun_ = false;        // of a request's head, something has come
   bool input_ended_ = false;  // after requests that have not been answered yet
   bool keep_alive_ = false;
   bool head_only_ = false;
   bool chunked_ = true;
+  HttpRequest request_;
+  std::optional<RequestParser> parser_;
+  steady_clock::time_point body_begun_;
+  std::unique_ptr<ContentDecoder> decoder_;
+  std::string_view encoded_;  // of request_.body, what is still to be decoded
+  std::string decoded_;
+  std::string rest_;  // has come, and is part of nothing yet
+  size_t lingered_ = 0;
+  std::shared_ptr<Reply> reply_;  // to the request that is served
+  std::array<char, kShortRead> short_input_;
 };
 
-void Reply::Pump() {
-  if (writing_ || gone_) return;
-  if (pieces_.empty()) {
-    if (ended_) connection_->Wake();
-    return;
+void Reply::Took(size_t bytes) {
+  unsent_ -= bytes;
+  written_ += bytes;
+  while (!pieces_.empty() && written_ >= pieces_.front().size()) {
+    written_ -= pieces_.front().size();
+    pieces_.pop_front();
   }
+}
+
+void Reply::Pump() {
+  while (!writing_ && !gone_ && !pieces_.empty()) {
+    error_code error;
+    const size_t bytes = connection_->socket().write_some(Next(), error);
+    if (error == asio::error::would_block) {
+      WriteLater();
+      return;
+    }
+    if (error) {
+      connection_->Break();
+      return;
+    }
+    Took(bytes);
+  }
+  if (ended_ && !writing_ && !gone_) connection_->OnAnswered(keep_alive_);
+}
+
+void Reply::WriteLater() {
   writing_ = true;
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = steady_clock::now();
   const auto stuck = now + connection_->bounds().stuck;
   if (ended_ && !deadline_) deadline_ = stuck + seconds(unsent_ / kBodyPerSecond);
   connection_->WatchWrite(deadline_ ? std::min(*deadline_, stuck) : stuck);
-  const std::string& piece = pieces_.front();
   connection_->socket().async_write_some(
-      asio::buffer(piece.data() + written_, piece.size() - written_),
-      [self = shared_from_this()](const error_code& error, size_t bytes) { self->OnWritten(error, bytes); });
+      Next(), [self = shared_from_this()](const error_code& error, size_t bytes) { self->OnWritten(error, bytes); });
 }
 
 void Reply::OnWritten(const error_code& error, size_t bytes) {
@@ -501,12 +672,7 @@ void Reply::OnWritten(const error_code& error, size_t bytes) {
   }
   connection_->WriteDone();
   const bool was_above = unsent_ > low_;
-  written_ += bytes;
-  unsent_ -= bytes;
-  if (written_ == pieces_.front().size()) {
-    pieces_.pop_front();
-    written_ = 0;
-  }
+  Took(bytes);
   Pump();
   if (was_above && unsent_ <= low_ && !ended_ && on_drained_) on_drained_();
 }
@@ -520,9 +686,7 @@ void Reply::Cut() {
 
 void ServeHttpConnection(tcp::socket socket, std::shared_ptr<HttpHandler*> handler, const HttpBounds& bounds,
                          std::function<void()> on_closed) {
-  const auto executor = socket.get_executor();
-  auto connection = std::make_shared<Connection>(std::move(socket), std::move(handler), bounds, std::move(on_closed));
-  asio::co_spawn(executor, connection->Run(connection), asio::detached);
+  std::make_shared<Connection>(std::move(socket), std::move(handler), bounds, std::move(on_closed))->Start();
 }
 
 }  // namespace holdfast
