@@ -27,7 +27,7 @@ DoorCall::DoorCall(const CallServices& services, DoorRequest request, std::share
       request_(std::move(request)),
       reply_(std::move(reply)),
       events_(std::move(events)),
-      call_(services, request_.envelope, this) {}
+      call_(services, std::move(request_.envelope), this) {}
 
 DoorCall::~DoorCall() {
   *alive_ = false;
@@ -169,7 +169,7 @@ void DoorCall::OnFinished(const CallOutcome& outcome) {
   if (quiet_) quiet_->Disarm();
   if (behind_) behind_->Disarm();
   if (outcome.failure && !gone_) {
-    SendError(ErrorOfCall(*outcome.failure, request_.envelope.model));
+    SendError(ErrorOfCall(*outcome.failure, call_.envelope().model));
   } else if (!gone_ && begun_) {
     reply_->End();
   } else if (!gone_) {
@@ -185,7 +185,7 @@ void DoorCall::OnFinished(const CallOutcome& outcome) {
 }
 
 void DoorCall::SendError(const DoorError& error) {
-  const std::string& model = request_.envelope.model;
+  const std::string& model = call_.envelope().model;
   if (begun_) {
     // Where the upstream said itself how it failed after it had begun, its own words are the truest.
     const bool own = output_ && !failed_event_.empty();

@@ -19,7 +19,7 @@ namespace holdfast::quota {
 struct DoorRequest {
   Api api = Api::kOther;
   bool streaming = false;
-  Envelope envelope;
+  Envelope envelope;                     // the call's, once there is one
   RequestBody body;                      // as it came, except for
   std::vector<Splice> splices;           // what is replaced in it,
   std::vector<BodyField<int64_t>> caps;  // and of its output caps those that the route lowers

@@ -10,15 +10,27 @@
 namespace holdfast::quota {
 namespace {
 
+// A name in parts, which are not joined for each of the many that every answer is looked through for.
+struct Name {
+  std::string_view begin;
+  std::string_view middle;
+  std::string_view end;
+
+  bool Is(std::string_view key) const {
+    if (key.size() != begin.size() + middle.size() + end.size()) return false;
+    return key.starts_with(begin) && key.ends_with(end) && key.substr(begin.size(), middle.size()) == middle;
+  }
+};
+
 // The first header of this name; nullopt where none.
-std::optional<std::string_view> Find(const HttpHeaders& headers, std::string_view name) {
+std::optional<std::string_view> Find(const HttpHeaders& headers, const Name& name) {
   for (const auto& [key, value] : headers) {
-    if (key == name) return TrimBlanks(value);
+    if (name.Is(key)) return TrimBlanks(value);
   }
   return std::nullopt;
 }
 
-std::optional<int64_t> FindCount(const HttpHeaders& headers, const std::string& name) {
+std::optional<int64_t> FindCount(const HttpHeaders& headers, const Name& name) {
   constexpr int64_t kMost = 1'000'000'000'000'000;
   const auto text = Find(headers, name);
   if (!text) return std::nullopt;
@@ -29,7 +41,7 @@ std::optional<int64_t> FindCount(const HttpHeaders& headers, const std::string& 
   return value;
 }
 
-DimensionHeaders ParseCounts(const HttpHeaders& headers, const std::string& limit, const std::string& remaining) {
+DimensionHeaders ParseCounts(const HttpHeaders& headers, const Name& limit, const Name& remaining) {
   DimensionHeaders out;
   out.limit = FindCount(headers, limit);
   if (out.limit == 0) out.limit.reset();
@@ -38,18 +50,20 @@ DimensionHeaders ParseCounts(const HttpHeaders& headers, const std::string& limi
   return out;
 }
 
-DimensionHeaders ParseDimension(const HttpHeaders& headers, const std::string& suffix, WallTime server_now) {
-  DimensionHeaders out = ParseCounts(headers, "x-ratelimit-limit-" + suffix, "x-ratelimit-remaining-" + suffix);
-  if (const auto reset = Find(headers, "x-ratelimit-reset-" + suffix)) out.reset = ParseRetryAfter(*reset, server_now);
+DimensionHeaders ParseDimension(const HttpHeaders& headers, std::string_view suffix, WallTime server_now) {
+  DimensionHeaders out =
+      ParseCounts(headers, {"x-ratelimit-limit-", suffix, ""}, {"x-ratelimit-remaining-", suffix, ""});
+  if (const auto reset = Find(headers, {"x-ratelimit-reset-", suffix, ""}))
+    out.reset = ParseRetryAfter(*reset, server_now);
   return out;
 }
 
-DimensionHeaders ParseAnthropic(const HttpHeaders& headers, const std::string& name, WallTime server_now) {
+DimensionHeaders ParseAnthropic(const HttpHeaders& headers, std::string_view name, WallTime server_now) {
   // Moments in whole seconds, read against a date in whole seconds: of a short time they say nothing.
   constexpr Duration kShortestReset = std::chrono::seconds(5);
-  const std::string prefix = "anthropic-ratelimit-" + name;
-  DimensionHeaders out = ParseCounts(headers, prefix + "-limit", prefix + "-remaining");
-  if (const auto reset = Find(headers, prefix + "-reset")) out.reset = ParseRetryAfter(*reset, server_now);
+  constexpr std::string_view kPrefix = "anthropic-ratelimit-";
+  DimensionHeaders out = ParseCounts(headers, {kPrefix, name, "-limit"}, {kPrefix, name, "-remaining"});
+  if (const auto reset = Find(headers, {kPrefix, name, "-reset"})) out.reset = ParseRetryAfter(*reset, server_now);
   if (out.reset && *out.reset < kShortestReset) out.reset.reset();
   return out;
 }
@@ -64,7 +78,7 @@ std::optional<Duration> ParseMilliseconds(std::string_view text) {
 }  // namespace
 
 WallTime ServerNow(const HttpHeaders& headers, WallTime wall_now) {
-  const auto date = Find(headers, "date");
+  const auto date = Find(headers, {"date", "", ""});
   return date ? ParseHttpDate(*date).value_or(wall_now) : wall_now;
 }
 
@@ -84,9 +98,10 @@ RateLimitHeaders ParseRateLimitHeaders(const HttpHeaders& headers, WallTime wall
   }
   if (out.requests.empty()) out.requests = ParseAnthropic(headers, "requests", server_now);
 
-  if (const auto ms = Find(headers, "retry-after-ms")) out.retry_after = ParseMilliseconds(*ms);
+  if (const auto ms = Find(headers, {"retry-after-ms", "", ""})) out.retry_after = ParseMilliseconds(*ms);
   if (!out.retry_after) {
-    if (const auto value = Find(headers, "retry-after")) out.retry_after = ParseRetryAfter(*value, server_now);
+    if (const auto value = Find(headers, {"retry-after", "", ""}))
+      out.retry_after = ParseRetryAfter(*value, server_now);
   }
   return out;
 }

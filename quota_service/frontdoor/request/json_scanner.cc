@@ -35,12 +35,28 @@ int ReadHex4(std::string_view text, size_t at) {
 constexpr bool IsHighSurrogate(int unit) { return unit >= 0xD800 && unit < 0xDC00; }
 constexpr bool IsLowSurrogate(int unit) { return unit >= 0xDC00 && unit < 0xE000; }
 
-// Whether one of the eight bytes ends a run of plain characters: a quote, a backslash, a control character or one that
-// is not ASCII. May say so of a byte that is none after one that is.
-bool HasSpecial(uint64_t bytes) {
-  const auto has_zero = [](uint64_t word) { return (word - kOnes) & ~word & kHighs; };
-  const uint64_t control = (bytes - kOnes * 0x20) & ~bytes & kHighs;
-  return ((bytes & kHighs) | control | has_zero(bytes ^ (kOnes * '"')) | has_zero(bytes ^ (kOnes * '\\'))) != 0;
+// The high bit of a byte is set where it, or one before it, ends a run of plain characters: a quote, a backslash, a
+// control character or one that is not ASCII.
+uint64_t Specials(const char* text) {
+  uint64_t bytes;
+  std::memcpy(&bytes, text, sizeof(bytes));
+  const uint64_t control = bytes - kOnes * 0x20;
+  const uint64_t quote = (bytes ^ (kOnes * '"')) - kOnes;
+  const uint64_t backslash = (bytes ^ (kOnes * '\\')) - kOnes;
+  return (bytes | control | quote | backslash) & kHighs;
+}
+
+// How many plain characters `text` surely begins with; of the last 31 some may be missing.
+size_t PlainBytes(std::string_view text) {
+  size_t plain = 0;
+  for (; text.size() - plain >= 32; plain += 32) {
+    const char* const at = text.data() + plain;
+    if ((Specials(at) | Specials(at + 8) | Specials(at + 16) | Specials(at + 24)) != 0) break;
+  }
+  for (; text.size() - plain >= 8; plain += 8) {
+    if (Specials(text.data() + plain) != 0) break;
+  }
+  return plain;
 }
 
 // The length of the well-formed UTF-8 sequence at `at`, which is not ASCII; 0: none (Unicode standard, table 3-7).
@@ -190,13 +206,9 @@ absl::Status Scanner::Key() {
 absl::Status Scanner::ReadString(JsonString* string) {
   string->begin = at_++;
   while (true) {
-    while (text_.size() - at_ >= 8) {
-      uint64_t bytes;
-      std::memcpy(&bytes, text_.data() + at_, sizeof(bytes));
-      if (HasSpecial(bytes)) break;
-      at_ += 8;
-      string->characters += 8;
-    }
+    const size_t plain = PlainBytes(text_.substr(at_));
+    at_ += plain;
+    string->characters += static_cast<int64_t>(plain);
     if (AtEnd()) return Bad("a string does not end");
     const auto c = static_cast<unsigned char>(text_[at_]);
     if (c == '"') break;
