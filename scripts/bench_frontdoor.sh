@@ -18,7 +18,7 @@ for program in nginx wrk python3 ${portkey:+node npm}; do
 done
 cd "$root"
 cmake --preset release >/dev/null
-cmake --build --preset release --target quota_service bench_frontdoor
+cmake --build --preset release --target quota_service bench_frontdoor bench_curl
 if [ -n "$portkey" ]; then
   mkdir -p "$portkey"
   cp bench/frontdoor/portkey/package.json bench/frontdoor/portkey/package-lock.json "$portkey"
@@ -26,4 +26,5 @@ if [ -n "$portkey" ]; then
 fi
 ulimit -n "$(ulimit -Hn)"
 exec python3 bench/frontdoor/compare.py --quota-service build/release/bin/quota_service \
-  --stream-bench build/release/bin/stream_bench ${portkey:+--portkey "$portkey"} "$@"
+  --stream-bench build/release/bin/stream_bench --curl-bench build/release/bin/curl_bench \
+  ${portkey:+--portkey "$portkey"} "$@"

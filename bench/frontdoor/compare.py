@@ -142,6 +142,7 @@ def compare(stand):
     for label, body, counts in (("83 B", small, args.connections), ("128 KiB", large, args.connections_large)):
         for connections in counts:
             results = {name: [] for name in servers}
+            alone = []
             for name, (process, port) in servers.items():
                 wrk(stand, port, upstream, body, connections, 1)
             for _ in range(args.rounds):
@@ -150,6 +151,7 @@ def compare(stand):
                     result = wrk(stand, port, upstream, body, connections, args.seconds)
                     result["cpu"] = (cpu_seconds(process.pid) - before) / result["requests"] * 1e6
                     results[name].append(result)
+                alone.append(libcurl(stand, upstream, body, connections))
             medians = {name: {key: statistics.median(one[key] for one in all) for key in ("rate", "cpu", "p50", "p99")}
                        for name, all in results.items()}
             base = medians["nginx"]
@@ -157,6 +159,24 @@ def compare(stand):
                 print(f"| {label} | {connections} | {name} | {one['rate']:.0f} | {one['rate'] / base['rate']:.2f} | "
                       f"{one['cpu']:.1f} | {one['cpu'] / base['cpu']:.2f} | {one['p50'] / 1000:.2f} | "
                       f"{one['p99'] / 1000:.2f} | {one['p99'] / base['p99']:.2f} |", flush=True)
+            if all(alone):
+                rate, cpu = (statistics.median(one[key] for one in alone) for key in ("rate", "cpu_us"))
+                print(f"| {label} | {connections} | libcurl alone | {rate:.0f} | {rate / base['rate']:.2f} | {cpu:.1f} | "
+                      f"{cpu / base['cpu']:.2f} | | | |", flush=True)
+
+
+def libcurl(stand, upstream, body, connections):
+    """libcurl by itself as a client of the same upstream."""
+    if not stand.args.curl_bench:
+        return None
+    out = subprocess.run(
+        [stand.args.curl_bench, "--url", f"http://127.0.0.1:{upstream}/v1/chat/completions", "--body", str(body),
+         "--connections", str(connections), "--seconds", str(stand.args.seconds)],
+        capture_output=True, text=True, check=True).stdout
+    result = parse(out)
+    if result["errors"]:
+        sys.exit(f"libcurl alone: {out}")
+    return result
 
 
 def streams(stand):
@@ -230,6 +250,7 @@ def main():
     parser.add_argument("--quota-service", required=True)
     parser.add_argument("--stream-bench", required=True)
     parser.add_argument("--portkey", default="", help="where npm has installed it; empty: left out")
+    parser.add_argument("--curl-bench", default="", help="libcurl as a client by itself; empty: left out")
     parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, nargs="*", default=[1, 16, 64, 256])
