@@ -244,7 +244,7 @@ TEST_F(SizedCapTest, IsSizedByWhatAnswersTook) {
     ASSERT_TRUE(Generate(request).status.ok());
   }
   EXPECT_EQ(CapsSent().front(), 4096);
-  EXPECT_EQ(CapsSent().back(), 1250);
+  EXPECT_EQ(CapsSent().back(), 1250 + 16);
 }
 
 }  // namespace
