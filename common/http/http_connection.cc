@@ -222,6 +222,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     socket_.non_blocking(true, ignored);
   }
 
+  ~Connection() {
+    if (step_ != Step::kClosed) on_closed_();
+  }
+
   void Start() {
     NextRequest();
     Read();
@@ -281,6 +285,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void NextRequest() {
     step_ = Step::kHead;
     begun_ = false;
+    keep_alive_ = false;
+    head_only_ = false;
     request_ = HttpRequest();
     request_.connection = number_;
     parser_.emplace(&request_, kMostHeaderBytes, bounds_.body_bytes);
@@ -384,7 +390,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void OnInputEnded(const error_code& error) {
     // It has said all that it wanted to, and waits for the answers.
     const bool waits = error == asio::error::eof && !rest_.empty();
-    if ((step_ == Step::kServing || step_ == Step::kDecoding) && waits) {
+    const bool to_be_parsed = step_ == Step::kHead && !begun_;
+    if ((step_ == Step::kServing || step_ == Step::kDecoding || to_be_parsed) && waits) {
       input_ended_ = true;
     } else if (step_ == Step::kRefusing) {
       // The answer goes out, if it can.
@@ -405,6 +412,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
         rest_.append(bytes);
         return;
       case Step::kRefusing:
+        if (refusal_keeps_) rest_.append(bytes);
         return;
       case Step::kLingering:
         lingered_ += bytes.size();
@@ -419,7 +427,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void GoOn() {
     if (step_ != Step::kHead || rest_.empty()) return;
     Parse({});
-    if (step_ == Step::kHead && input_ended_) Close();
+    // What the client has not sent of this request it will not send any more.
+    if (input_ended_ && (step_ == Step::kHead || step_ == Step::kBody)) Close();
     Read();
   }
 
@@ -448,7 +457,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       }
     }
     parsing_ = false;
-    if (step_ == Step::kClosed || step_ == Step::kRefusing || step_ == Step::kLingering) return;
+    if (step_ == Step::kClosed || step_ == Step::kLingering) return;
+    if (step_ == Step::kRefusing && !refusal_keeps_) return;
     rest_.assign(bytes);
     if (step_ == Step::kHead && !begun_ && (parser_->got_some() || !rest_.empty())) {
       begun_ = true;
@@ -571,7 +581,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void Answer(HttpAnswer answer, bool body_read) {
     ClearDeadline();
     step_ = Step::kRefusing;
-    reply_ = std::make_shared<Reply>(shared_from_this(), head_only_, chunked_, keep_alive_ && body_read);
+    refusal_keeps_ = keep_alive_ && body_read;
+    reply_ = std::make_shared<Reply>(shared_from_this(), head_only_, chunked_, refusal_keeps_);
     const auto reply = reply_;
     reply->Send(std::move(answer));
   }
@@ -610,6 +621,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool begun_ = false;        // of a request's head, something has come
   bool input_ended_ = false;  // after requests that have not been answered yet
   bool keep_alive_ = false;
+  bool refusal_keeps_ = false;  // what comes behind the refused request is another one
   bool head_only_ = false;
   bool chunked_ = true;
   HttpRequest request_;

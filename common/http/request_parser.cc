@@ -7,6 +7,8 @@ namespace holdfast {
 namespace {
 
 constexpr size_t kUsualHeaders = 16;
+// ": " and the line's end.
+constexpr size_t kFieldFrame = 4;
 // Of memory for a body that has only been announced.
 constexpr uint64_t kMostReserved = uint64_t{1} << 20;
 
@@ -15,7 +17,8 @@ std::string_view View(boost::beast::string_view text) { return {text.data(), tex
 }  // namespace
 
 RequestParser::RequestParser(HttpRequest* request, uint32_t most_header_bytes, uint64_t most_body_bytes)
-    : request_(request) {
+    : request_(request), header_bytes_left_(most_header_bytes) {
+  // Beast bounds what one piece of input has, on_field_impl all of them together.
   header_limit(most_header_bytes);
   body_limit(most_body_bytes);
 }
@@ -30,7 +33,13 @@ void RequestParser::on_request_impl(boost::beast::http::verb, Text method, Text 
   if (question != std::string_view::npos) request_->query = whole.substr(question + 1);
 }
 
-void RequestParser::on_field_impl(boost::beast::http::field, Text name, Text value, Error&) {
+void RequestParser::on_field_impl(boost::beast::http::field, Text name, Text value, Error& error) {
+  const size_t bytes = name.size() + value.size() + kFieldFrame;
+  if (bytes > header_bytes_left_) {
+    error = boost::beast::http::error::header_limit;
+    return;
+  }
+  header_bytes_left_ -= bytes;
   if (head_done_) return;
   auto& header = request_->headers.emplace_back(View(name), View(value));
   for (char& c : header.first) {

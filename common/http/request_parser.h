@@ -24,7 +24,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
 
   void on_request_impl(boost::beast::http::verb, Text method, Text target, int version, Error&) override;
   void on_response_impl(int, Text, int, Error&) override {}
-  void on_field_impl(boost::beast::http::field, Text name, Text value, Error&) override;
+  void on_field_impl(boost::beast::http::field, Text name, Text value, Error& error) override;
   void on_header_impl(Error&) override { head_done_ = true; }
   void on_body_init_impl(const boost::optional<uint64_t>& length, Error&) override;
   size_t on_body_impl(Text body, Error&) override;
@@ -33,6 +33,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   void on_finish_impl(Error&) override {}
 
   HttpRequest* request_;
+  size_t header_bytes_left_;  // trailers are counted with them
   int version_ = 11;
   bool head_done_ = false;
 };

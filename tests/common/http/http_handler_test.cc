@@ -20,7 +20,10 @@ using asio::ip::tcp;
 // Leaves every request to the test.
 class Handler final : public HttpHandler {
  public:
-  std::optional<HttpAnswer> Refuse(const HttpRequest&) override { return std::nullopt; }
+  std::optional<HttpAnswer> Refuse(const HttpRequest& head) override {
+    if (head.path == "/refused") return HttpAnswer{401, {}, std::string(20'000'000, 'x')};
+    return std::nullopt;
+  }
   void Serve(HttpRequest request, std::shared_ptr<HttpReply> reply) override { serve(std::move(request), reply); }
   HttpAnswer Complain(unsigned status, const std::string& message) override { return {status, {}, message}; }
 
@@ -29,10 +32,10 @@ class Handler final : public HttpHandler {
 
 class HttpHandlerTest : public testing::Test {
  protected:
-  void Start(std::chrono::steady_clock::duration stuck = std::chrono::seconds(60)) {
-    server_ =
-        HttpServer::Start(context_, Address{"127.0.0.1", 0, ""}, {}, {.handler = &handler_, .bounds = {.stuck = stuck}})
-            .value();
+  void Start(std::chrono::steady_clock::duration stuck = std::chrono::seconds(60), size_t most_connections = 256) {
+    const HttpServerOptions options{
+        .handler = &handler_, .bounds = {.stuck = stuck}, .most_connections = most_connections};
+    server_ = HttpServer::Start(context_, Address{"127.0.0.1", 0, ""}, {}, options).value();
     loop_ = std::thread([this] { context_.run(); });
   }
   ~HttpHandlerTest() override {
@@ -91,6 +94,49 @@ TEST_F(HttpHandlerTest, AClientThatTakesNothingOfAStreamIsCutAndItsHandlerTold) 
   asio::write(socket, asio::buffer(std::string_view(kGet)));
   EXPECT_TRUE(AwaitBreak(socket));
   EXPECT_EQ(gone.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+}
+
+// Everything that the server says until it closes.
+std::string ReadAll(tcp::socket& socket) {
+  std::string all;
+  boost::system::error_code end;
+  asio::read(socket, asio::dynamic_buffer(all), end);
+  return all;
+}
+
+TEST_F(HttpHandlerTest, AConnectionThatEndsInARequestsBodyGivesItsPlaceBack) {
+  std::promise<std::shared_ptr<HttpReply>> first;
+  handler_.serve = [&](HttpRequest, std::shared_ptr<HttpReply> reply) { first.set_value(std::move(reply)); };
+  Start(std::chrono::seconds(60), 1);
+  tcp::socket socket = Connect();
+  const std::string sent = std::string(kGet) + "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc";
+  asio::write(socket, asio::buffer(sent));
+  socket.shutdown(tcp::socket::shutdown_send);
+  std::shared_ptr<HttpReply> reply = first.get_future().get();
+  handler_.serve = [](HttpRequest, std::shared_ptr<HttpReply> again) { again->Send({200, {}, "again"}); };
+  asio::post(context_, [reply = std::move(reply)] { reply->Send({200, {}, "first"}); });
+  EXPECT_THAT(ReadAll(socket), testing::EndsWith("first"));
+  tcp::socket next = Connect();
+  asio::write(next, asio::buffer(std::string_view(kGet)));
+  next.shutdown(tcp::socket::shutdown_send);
+  std::string answer(15, '\0');
+  boost::system::error_code error;
+  asio::read(next, asio::buffer(answer), error);
+  EXPECT_EQ(answer, "HTTP/1.1 200 OK") << error.message();
+}
+
+TEST_F(HttpHandlerTest, WhatIsPipelinedBehindARefusalThatGoesOutSlowlyIsServed) {
+  handler_.serve = [](HttpRequest request, std::shared_ptr<HttpReply> reply) {
+    reply->Send({200, {}, "served " + request.path});
+  };
+  Start();
+  tcp::socket socket = Connect();
+  asio::write(socket, asio::buffer(std::string_view("GET /refused HTTP/1.1\r\nHost: h\r\n\r\n"
+                                                    "GET /one HTTP/1.1\r\nHost: h\r\n\r\n"
+                                                    "GET /two HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")));
+  const std::string answers = ReadAll(socket);
+  EXPECT_THAT(answers, testing::StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(answers.substr(20'000'000), testing::ContainsRegex("served /one(.|\n)*served /two"));
 }
 
 TEST_F(HttpHandlerTest, ToldWhenAClientHasCaughtUp) {
