@@ -31,8 +31,6 @@ class AlarmHeap {
   bool empty() const { return alarms_.empty(); }
   // Not of an empty heap.
   Alarm* first() const { return alarms_.front(); }
-  // Of the next arming: what has a smaller one was armed before now.
-  uint64_t next_number() const { return next_number_; }
 
  private:
   static bool Before(const Alarm* a, const Alarm* b) {

@@ -27,9 +27,12 @@ class AsioLoop::Alarms : public std::enable_shared_from_this<Alarms> {
   explicit Alarms(boost::asio::io_context& context) : wait_(context) {}
 
   void Arm(Alarm* alarm, BootTime when, Task task) {
-    Disarm(alarm);
-    alarm->task = std::move(task);
-    heap_.Add(alarm, when);
+    // Destroyed last: what it holds may reach for this timer again.
+    const Task dropped = std::exchange(alarm->task, std::move(task));
+    heap_.Remove(alarm);
+    // What is armed in a round has to wait for the next one, lest others of the loop never have their turn; and behind
+    // all that is due in this one.
+    heap_.Add(alarm, running_ ? std::max(when, round_ + Duration(1)) : when);
     if (!running_ && when < looks_at_) Wait();
   }
 
@@ -58,10 +61,8 @@ class AsioLoop::Alarms : public std::enable_shared_from_this<Alarms> {
 
   void Run() {
     running_ = true;
-    const BootTime now = BootClock::now();
-    // What is armed meanwhile has to wait for its turn, lest others of the loop never have theirs.
-    const uint64_t end = heap_.next_number();
-    while (!heap_.empty() && heap_.first()->when <= now && heap_.first()->number < end) {
+    round_ = BootClock::now();
+    while (!heap_.empty() && heap_.first()->when <= round_) {
       auto* const alarm = static_cast<Alarm*>(heap_.first());
       heap_.Remove(alarm);
       // The task may arm or destroy this very timer.
@@ -78,6 +79,7 @@ class AsioLoop::Alarms : public std::enable_shared_from_this<Alarms> {
   BootTime looks_at_ = BootTime::max();  // max: no wait is pending
   uint64_t generation_ = 0;              // of the wait; the handler of an earlier one does nothing
   bool running_ = false;
+  BootTime round_{};  // while it runs: the moment up to which alarms are due
 };
 
 class AsioLoop::AsioTimer final : public Loop::Timer {

@@ -127,6 +127,39 @@ TEST_F(AsioLoopTest, ATimerThatIsAlwaysDueLeavesRoomForOthers) {
   EXPECT_LT(rounds, 1'010);
 }
 
+TEST_F(AsioLoopTest, ATimerThatIsAlwaysDueForTheSamePastMomentLeavesRoomForLaterOnes) {
+  const auto again = loop_.NewTimer();
+  const auto later = loop_.NewTimer();
+  const BootTime past = loop_.Now() - std::chrono::hours(1);
+  int rounds = 0;
+  std::function<void()> rearm = [&] {
+    if (++rounds < 1'000) again->ArmAt(past, rearm);
+  };
+  again->ArmAt(past, rearm);
+  later->ArmAt(past + milliseconds(1), [&] {
+    notes_.push_back("later");
+    rounds = 1'000;
+  });
+  context_.run();
+  EXPECT_THAT(notes_, ElementsAre("later"));
+  EXPECT_LT(rounds, 1'010);
+}
+
+TEST_F(AsioLoopTest, ATaskThatIsReplacedMayArmItsTimerWhenItIsDestroyed) {
+  const auto timer = loop_.NewTimer();
+  const auto other = loop_.NewTimer();
+  const BootTime now = loop_.Now();
+  std::shared_ptr<int> arms(new int(0), [&](const int* owned) {
+    delete owned;
+    timer->ArmAt(now, [this] { notes_.push_back("of the old task"); });
+  });
+  timer->ArmAt(now, [held = std::move(arms)] {});
+  timer->ArmAt(now, [this] { notes_.push_back("new"); });
+  other->ArmAt(now, [this] { notes_.push_back("other"); });
+  context_.run();
+  EXPECT_THAT(notes_, ElementsAre("of the old task", "other"));
+}
+
 TEST_F(AsioLoopTest, DisarmedTimersLetTheLoopEnd) {
   const auto timer = loop_.NewTimer();
   timer->ArmAt(loop_.Now() + std::chrono::hours(1), [this] { notes_.push_back("never"); });
