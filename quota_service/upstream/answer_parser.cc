@@ -12,6 +12,7 @@ namespace {
 namespace http = boost::beast::http;
 
 constexpr size_t kUsualHeaders = 16;
+constexpr size_t kBytesToStatus = std::string_view("HTTP/1.1 200").size();
 
 std::string LowerCase(std::string_view text) {
   std::string lower(text);
@@ -24,6 +25,11 @@ std::string LowerCase(std::string_view text) {
 std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
+
+void AnswerParser::Parser::on_response_impl(int status, Text, int, Error&) {
+  owner_->http_status_ = status;
+  owner_->status_line_done_ = true;
+}
 
 void AnswerParser::Parser::on_field_impl(http::field, Text name, Text value, Error&) {
   if (!owner_->head_done_) owner_->headers_.emplace_back(LowerCase(View(name)), View(value));
@@ -59,6 +65,7 @@ AnswerParser::AnswerParser(bool to_head, Sink* sink) : to_head_(to_head), sink_(
 }
 
 void AnswerParser::Restart() {
+  status_line_done_ = false;
   parser_.emplace(this);
   parser_->header_limit(static_cast<uint32_t>(header_left_));
   parser_->body_limit(boost::none);
@@ -66,18 +73,30 @@ void AnswerParser::Restart() {
   parser_->skip(to_head_);
 }
 
+void AnswerParser::Spend(size_t bytes) {
+  header_left_ -= std::min(header_left_, bytes);
+  // Beast's own bound is one of each call of put.
+  parser_->header_limit(static_cast<uint32_t>(header_left_));
+}
+
 absl::Status AnswerParser::Feed(std::string_view bytes) {
-  const bool joined = !rest_.empty();
+  bool joined = !rest_.empty();
   if (joined) bytes = rest_.append(bytes);
   boost::beast::error_code error;
   while (!bytes.empty() && !done_) {
+    if (!status_line_done_ && bytes.size() > kBytesToStatus && bytes[kBytesToStatus] == '\r') {
+      // Beast asks for the space.
+      rest_ = std::string(bytes.substr(0, kBytesToStatus)).append(" ").append(bytes.substr(kBytesToStatus));
+      bytes = rest_;
+      joined = true;
+    }
     const size_t taken = parser_->put(boost::asio::buffer(bytes.data(), bytes.size()), error);
     bytes.remove_prefix(taken);
+    if (!head_done_) Spend(taken);
     if (error == http::error::need_more) break;
     if (error) return Wrong(error);
     if (!parser_->is_done()) continue;
     if (interim()) {
-      header_left_ -= std::min(header_left_ - 1, taken);
       Restart();
     } else {
       done_ = true;
@@ -86,7 +105,9 @@ absl::Status AnswerParser::Feed(std::string_view bytes) {
     }
   }
   // A line, or trailers, of which there is no end.
-  if (!done_ && bytes.size() > kMostAnswerHeaderBytes) return Wrong(http::error::header_limit);
+  if (!done_ && bytes.size() > (head_done_ ? kMostAnswerHeaderBytes : header_left_)) {
+    return Wrong(http::error::header_limit);
+  }
   if (joined) {
     rest_.erase(0, rest_.size() - bytes.size());
   } else if (!done_) {

@@ -14,7 +14,8 @@
 namespace holdfast::quota {
 
 // Reads the answer to one HTTP/1.1 request from the bytes of its connection. Pure. Interim answers (1xx) and trailers
-// are dropped; an answer that says in two ways how long it is, or that switches protocols, is refused.
+// are dropped; an answer that says in two ways how long it is, or that switches protocols, is refused. A status line
+// may end with its number, without the space that belongs there.
 class AnswerParser {
  public:
   // What the answer says, from inside Feed, in order: its head once, then its body in pieces.
@@ -49,7 +50,7 @@ class AnswerParser {
     using Error = boost::beast::error_code;
 
     void on_request_impl(boost::beast::http::verb, Text, Text, int, Error&) override {}
-    void on_response_impl(int status, Text, int, Error&) override { owner_->http_status_ = status; }
+    void on_response_impl(int status, Text, int, Error&) override;
     void on_field_impl(boost::beast::http::field, Text name, Text value, Error&) override;
     void on_header_impl(Error& error) override;
     void on_body_init_impl(const boost::optional<uint64_t>&, Error&) override {}
@@ -62,6 +63,8 @@ class AnswerParser {
   };
 
   void Restart();
+  // Of the head.
+  void Spend(size_t bytes);
   bool interim() const { return http_status_ / 100 == 1; }
   absl::Status Wrong(const boost::beast::error_code& error) const;
 
@@ -70,6 +73,7 @@ class AnswerParser {
   std::optional<Parser> parser_;
   std::string rest_;  // the beginning of a line whose end has not come
   size_t header_left_ = kMostAnswerHeaderBytes;
+  bool status_line_done_ = false;  // of the answer, or interim answer, that is read
   int http_status_ = 0;
   HttpHeaders headers_;
   bool head_done_ = false;

@@ -82,6 +82,15 @@ TEST_P(AnswerInPiecesTest, JoinsFoldedHeaders) {
   EXPECT_THAT(headers_, ElementsAre(Pair("a", "b c"), Pair("content-length", "0")));
 }
 
+TEST_P(AnswerInPiecesTest, TakesAStatusLineWithoutASpaceBehindItsNumber) {
+  EXPECT_EQ(Feed("HTTP/1.1 103\r\nLink: x\r\n\r\nHTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", GetParam()),
+            absl::OkStatus());
+  EXPECT_TRUE(parser_.reusable());
+  EXPECT_EQ(status_, 200);
+  EXPECT_THAT(headers_, ElementsAre(Pair("content-length", "5")));
+  EXPECT_EQ(body_, "hello");
+}
+
 INSTANTIATE_TEST_SUITE_P(, AnswerInPiecesTest, testing::Values(1, 2, 3, 7, 1000));
 
 TEST_F(AnswerParserTest, AnAnswerToHeadHasNoBody) {
@@ -143,6 +152,31 @@ TEST_F(AnswerParserTest, BoundsWhateverHasNoEnd) {
     for (size_t at = 0; at < answer.size() && status.ok(); at += 4096) status = parser.Feed(answer.substr(at, 4096));
     EXPECT_TRUE(absl::IsUnavailable(status)) << answer.substr(0, 80) << status;
   }
+}
+
+TEST_F(AnswerParserTest, BoundsAllHeadersTogetherHoweverTheyAreCutIntoPieces) {
+  for (const std::string& line :
+       {"X-Bomb: " + std::string(1'000, 'x') + "\r\n", "A:" + std::string(1'000, ' ') + "\r\n"}) {
+    // Each piece ends shortly after the beginning of a line.
+    const std::string piece = line.substr(1) + line.substr(0, 1);
+    status_ = 0;
+    AnswerParser parser(false, this);
+    absl::Status status = parser.Feed("HTTP/1.1 200 OK\r\n" + line.substr(0, 1));
+    size_t fed = 0;
+    while (status.ok() && fed < 4 * kMostAnswerHeaderBytes) {
+      status = parser.Feed(piece);
+      fed += piece.size();
+    }
+    EXPECT_THAT(std::string(status.message()), HasSubstr("larger than 262144 bytes")) << line.substr(0, 10);
+    EXPECT_LT(fed, kMostAnswerHeaderBytes + 2 * line.size());
+    EXPECT_GT(fed, kMostAnswerHeaderBytes - 2 * line.size());
+  }
+}
+
+TEST_F(AnswerParserTest, ABodyIsNoHeader) {
+  EXPECT_EQ(Feed("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + std::string(1'000'000, 'x'), 1'000),
+            absl::OkStatus());
+  EXPECT_EQ(body_.size(), 1'000'000u);
 }
 
 }  // namespace
