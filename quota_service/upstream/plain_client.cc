@@ -48,12 +48,16 @@ std::string HeadOf(const UpstreamRequest& request, const PlainUrl& url, const st
 // Connections that wait for their next request.
 class PlainClient::Pool {
  public:
-  Pool(boost::asio::io_context& context, size_t most) : context_(context), most_(most) {}
+  Pool(boost::asio::io_context& context, size_t most) : context_(context), resolver_(context), most_(most) {}
   ~Pool() {
     for (const Idle& one : idle_) one.connection->Close();
   }
 
   boost::asio::io_context& context() { return context_; }
+
+  std::shared_ptr<PlainConnection> New(const PlainUrl& url) {
+    return std::make_shared<PlainConnection>(context_, resolver_, url);
+  }
 
   // The one that was used last; null: there is none.
   std::shared_ptr<PlainConnection> Take(const PlainUrl& url) {
@@ -64,8 +68,8 @@ class PlainClient::Pool {
       const bool old = now - idle_[i].since > kMostIdle;
       if (!fits && !old && !connection->closed()) continue;
       idle_.erase(idle_.begin() + static_cast<ptrdiff_t>(i));
-      if (old) connection->Close();
-      if (!connection->closed()) return connection;
+      if (!old && fits && connection->IsSilent()) return connection;
+      connection->Close();
     }
     return nullptr;
   }
@@ -85,6 +89,7 @@ class PlainClient::Pool {
   };
 
   boost::asio::io_context& context_;
+  NameResolver resolver_;
   const size_t most_;
   std::vector<Idle> idle_;  // the one that was used last is the last
 };
@@ -94,8 +99,12 @@ class PlainClient::Transfer final : public PlainConnection::User,
                                     private AnswerParser::Sink,
                                     public std::enable_shared_from_this<Transfer> {
  public:
-  Transfer(Pool& pool, UpstreamRequest request, UpstreamListener* listener)
-      : pool_(pool), request_(std::move(request)), listener_(listener), parser_(request_.method == "HEAD", this) {}
+  Transfer(Pool& pool, UpstreamRequest request, UpstreamListener* listener, Duration resend_within)
+      : pool_(pool),
+        request_(std::move(request)),
+        listener_(listener),
+        resend_within_(resend_within),
+        parser_(request_.method == "HEAD", this) {}
 
   absl::Status Begin(const std::string& user_agent) {
     if (auto status = CheckRequestHeaders(request_.headers); !status.ok()) return status;
@@ -108,7 +117,7 @@ class PlainClient::Transfer final : public PlainConnection::User,
     reused_ = connection_ != nullptr;
     if (reused_) {
       connection_->Attach(shared_from_this());
-      sent_ = connection_->Send(head_, request_.body);
+      Send();
     } else {
       Connect(url);
     }
@@ -133,16 +142,21 @@ class PlainClient::Transfer final : public PlainConnection::User,
 
  private:
   void Connect(const PlainUrl& url) {
-    connection_ = std::make_shared<PlainConnection>(pool_.context(), url);
+    connection_ = pool_.New(url);
     connection_->Attach(shared_from_this());
     connection_->SetPaused(paused_);
     connection_->Connect(
         std::clamp<Duration>(request_.connect_timeout, std::chrono::milliseconds(1), std::chrono::hours(1)));
   }
 
-  void OnConnected() override { sent_ = connection_->Send(head_, request_.body); }
+  void Send() {
+    sent_at_ = steady_clock::now();
+    if (connection_->Send(head_, request_.body)) OnSent();
+  }
+
+  void OnConnected() override { Send(); }
   void OnNotConnected(std::string why) override { End(absl::UnavailableError(why)); }
-  void OnSent() override { sent_ = true; }
+  void OnSent() override { sent_ = sent_here_ = true; }
 
   void OnInput(std::string_view bytes) override {
     heard_ = true;
@@ -156,10 +170,10 @@ class PlainClient::Transfer final : public PlainConnection::User,
   }
 
   void OnInputEnded(std::string why) override {
-    if (reused_ && !heard_) {
+    if (reused_ && !heard_ && steady_clock::now() - sent_at_ < resend_within_) {
       // It was closed before it was used.
       std::exchange(connection_, nullptr)->Close();
-      reused_ = sent_ = false;
+      reused_ = sent_here_ = false;
       Connect(*ReadPlainUrl(request_.url));
     } else if (!why.empty()) {
       End(absl::UnavailableError("the connection broke: " + why));
@@ -178,7 +192,7 @@ class PlainClient::Transfer final : public PlainConnection::User,
   void End(const absl::Status& status) {
     if (auto connection = std::exchange(connection_, nullptr)) {
       // One over which the upstream did not want to hear all of the request carries no other.
-      if (status.ok() && sent_ && parser_.reusable()) {
+      if (status.ok() && sent_here_ && parser_.reusable()) {
         pool_.Put(std::move(connection));
       } else {
         connection->Close();
@@ -197,12 +211,15 @@ class PlainClient::Transfer final : public PlainConnection::User,
   Pool& pool_;
   UpstreamRequest request_;
   UpstreamListener* listener_;
+  const Duration resend_within_;
   AnswerParser parser_;
   std::string head_;
   std::shared_ptr<PlainConnection> connection_;
   bool reused_ = false;
-  bool sent_ = false;
-  bool heard_ = false;  // a byte of an answer has come
+  bool sent_ = false;                 // once, over whichever connection
+  bool sent_here_ = false;            // over the present one
+  steady_clock::time_point sent_at_;  // began to be
+  bool heard_ = false;                // a byte of an answer has come
   bool paused_ = false;
 };
 
@@ -234,7 +251,7 @@ bool PlainClient::Takes(const UpstreamRequest& request) {
 }
 
 std::unique_ptr<UpstreamExchange> PlainClient::Start(UpstreamRequest request, UpstreamListener* listener) {
-  auto transfer = std::make_shared<Transfer>(*pool_, std::move(request), listener);
+  auto transfer = std::make_shared<Transfer>(*pool_, std::move(request), listener, options_.resend_within);
   if (absl::Status status = transfer->Begin(options_.user_agent); !status.ok()) {
     boost::asio::post(pool_->context(), [weak = std::weak_ptr(transfer), status = std::move(status)] {
       if (const auto failed = weak.lock()) failed->Fail(status);

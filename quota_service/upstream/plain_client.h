@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "common/base/clock.h"
 #include "quota_service/upstream/upstream_client.h"
 
 namespace boost::asio {
@@ -16,6 +17,10 @@ struct PlainClientOptions {
   std::string user_agent = "holdfast";
   // Idle connections kept for the next request, over all upstreams.
   size_t max_idle_connections = 512;
+  // A server that closes an idle connection while a request is on its way to it says so within a round trip; a lost
+  // packet makes that a second or so longer. One that is silent for longer has the request, and may have charged it:
+  // what then breaks is an error, of which whoever asked decides.
+  Duration resend_within = std::chrono::seconds(2);
 };
 
 // HTTP/1.1 over TCP without TLS, on the loop of `context`: what CurlClient does for http:// URLs, at a fraction of
@@ -24,7 +29,7 @@ struct PlainClientOptions {
 // body.
 //
 // A request is sent a second time, on a new connection, where a reused one turns out to have been closed before any
-// byte of an answer came; nothing else is sent twice.
+// byte of an answer came, as it does within 2 s or not for that reason; nothing else is sent twice.
 //
 // On the loop's thread only. Outlives its exchanges.
 class PlainClient final : public UpstreamClient {

@@ -7,9 +7,8 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 #include <vector>
@@ -30,8 +29,8 @@ constexpr int kKeepAliveInterval = 20;
 
 }  // namespace
 
-PlainConnection::PlainConnection(asio::io_context& context, const PlainUrl& url)
-    : context_(context), socket_(context), host_(url.host), port_(url.port) {}
+PlainConnection::PlainConnection(asio::io_context& context, NameResolver& resolver, const PlainUrl& url)
+    : context_(context), resolver_(resolver), socket_(context), host_(url.host), port_(url.port) {}
 
 void PlainConnection::Attach(std::shared_ptr<User> user) {
   user_ = std::move(user);
@@ -41,7 +40,41 @@ void PlainConnection::Attach(std::shared_ptr<User> user) {
 void PlainConnection::Detach() {
   user_ = nullptr;
   paused_ = false;
-  Read();
+  if (reading_ || held_) {
+    // What that brings is of nobody.
+    Close();
+  } else {
+    AwaitAnything();
+  }
+}
+
+bool PlainConnection::IsSilent() {
+  if (closed_) return false;
+  char byte = 0;
+  return recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+         (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+// A wait instead of a read: what has come and was not read can still be told from the next answer.
+void PlainConnection::AwaitAnything() {
+  if (closed_) return;
+  reading_ = true;
+  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const error_code&) {
+    self->reading_ = false;
+    if (self->closed_) return;
+    if (!self->user_) {
+      // Nothing was asked for.
+      self->Close();
+    } else if (!self->paused_) {
+      error_code error;
+      const size_t bytes = self->socket_.read_some(asio::buffer(self->input_), error);
+      if (error == asio::error::would_block) {
+        self->Read();
+      } else {
+        self->Take(error, bytes);
+      }
+    }
+  });
 }
 
 void PlainConnection::Connect(Duration timeout) {
@@ -51,25 +84,31 @@ void PlainConnection::Connect(Duration timeout) {
     self->FailConnect(fmt::format("Connection timed out after {} milliseconds",
                                   std::chrono::ceil<std::chrono::milliseconds>(timeout).count()));
   });
-  error_code error;
-  const auto address = asio::ip::make_address(host_, error);
-  if (!error) {
-    socket_.async_connect(tcp::endpoint(address, port_),
-                          [self = shared_from_this()](const error_code& failed) { self->OnConnect(failed); });
+  if (const auto known = resolver_.Known(host_)) {
+    Race(*known);
     return;
   }
-  resolver_ = std::make_unique<tcp::resolver>(context_);
-  resolver_->async_resolve(
-      host_, std::to_string(port_),
-      [self = shared_from_this()](const error_code& unknown, const tcp::resolver::results_type& results) {
-        if (self->closed_ || !self->connect_timer_) return;
-        if (unknown) {
-          self->FailConnect(fmt::format("Could not resolve host: {}", self->host_));
-          return;
-        }
-        asio::async_connect(self->socket_, results,
-                            [self](const error_code& failed, const tcp::endpoint&) { self->OnConnect(failed); });
+  resolver_.LookUp(host_, [weak = weak_from_this()](const NameResolver::Addresses& addresses) {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    if (addresses.empty()) {
+      self->FailConnect(fmt::format("Could not resolve host: {}", self->host_));
+    } else {
+      self->Race(addresses);
+    }
+  });
+}
+
+void PlainConnection::Race(const NameResolver::Addresses& addresses) {
+  std::vector<tcp::endpoint> to;
+  to.reserve(addresses.size());
+  for (const auto& address : addresses) to.emplace_back(address, port_);
+  race_ =
+      std::make_shared<ConnectRace>(context_, [self = shared_from_this()](const error_code& error, tcp::socket socket) {
+        self->socket_ = std::move(socket);
+        self->OnConnect(error);
       });
+  race_->Start(std::move(to));
 }
 
 void PlainConnection::OnConnect(const error_code& error) {
@@ -80,7 +119,7 @@ void PlainConnection::OnConnect(const error_code& error) {
     return;
   }
   connect_timer_.reset();
-  resolver_.reset();
+  race_.reset();
   SetOptions();
   const auto user = user_;
   user->OnConnected();
@@ -89,6 +128,7 @@ void PlainConnection::OnConnect(const error_code& error) {
 
 void PlainConnection::FailConnect(std::string why) {
   const auto user = user_;
+  resolver_.Forget(host_);
   Close();
   if (user) user->OnNotConnected(std::move(why));
 }
@@ -140,7 +180,8 @@ void PlainConnection::SetPaused(bool paused) {
   paused_ = paused;
   if (paused) return;
   if (!held_) {
-    if (socket_.is_open() && !connect_timer_) Read();
+    // Take reads on, where it is told to inside of it.
+    if (socket_.is_open() && !connect_timer_ && !telling_) Read();
     return;
   }
   asio::post(context_, [self = shared_from_this()] {
@@ -155,7 +196,7 @@ void PlainConnection::Close() {
   user_ = nullptr;
   held_.reset();
   connect_timer_.reset();
-  resolver_.reset();
+  if (race_) std::exchange(race_, nullptr)->Cancel();
   error_code ignored;
   socket_.close(ignored);
 }
@@ -171,10 +212,7 @@ void PlainConnection::Read() {
 void PlainConnection::OnRead(const error_code& error, size_t bytes) {
   reading_ = false;
   if (closed_) return;
-  if (!user_) {
-    // Nothing was asked for.
-    Close();
-  } else if (paused_) {
+  if (paused_) {
     held_.emplace(error, bytes);
   } else {
     Take(error, bytes);
@@ -192,6 +230,7 @@ void PlainConnection::Take(const error_code& error, size_t bytes) {
     end(error);
     return;
   }
+  telling_ = true;
   user->OnInput({input_.data(), bytes});
   bool more = bytes == input_.size();
   for (int i = 0; more && goes_on() && i < kMostLongReads; ++i) {
@@ -199,12 +238,14 @@ void PlainConnection::Take(const error_code& error, size_t bytes) {
     const size_t read = socket_.read_some(asio::buffer(long_input), failed);
     if (failed == asio::error::would_block) break;
     if (failed) {
+      telling_ = false;
       end(failed);
       return;
     }
     user->OnInput({long_input.data(), read});
     more = read == long_input.size();
   }
+  telling_ = false;
   if (goes_on()) Read();
 }
 

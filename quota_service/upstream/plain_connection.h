@@ -10,6 +10,8 @@
 #include <string_view>
 
 #include "common/base/clock.h"
+#include "quota_service/upstream/connect_race.h"
+#include "quota_service/upstream/name_resolver.h"
 #include "quota_service/upstream/plain_url.h"
 
 namespace holdfast::quota {
@@ -31,12 +33,16 @@ class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
     virtual void OnSent() = 0;
   };
 
-  PlainConnection(boost::asio::io_context& context, const PlainUrl& url);
+  // `resolver` outlives its users.
+  PlainConnection(boost::asio::io_context& context, NameResolver& resolver, const PlainUrl& url);
 
   // For the use of one request. From now on what comes is told.
   void Attach(std::shared_ptr<User> user);
-  // Its user is done with it; whatever comes now ends the connection.
+  // Its user is done with it, and has read all of its answer. Whatever comes now ends the connection unread, so that
+  // nobody takes it for the answer to the next request.
   void Detach();
+  // Nothing has come over a detached connection, not even its end, as far as the system knows at this moment.
+  bool IsSilent();
 
   void Connect(Duration timeout);
   // True: it has gone out. Otherwise OnSent comes, if it ever does, and the user keeps both until then. A connection
@@ -52,25 +58,29 @@ class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
  private:
   using Error = boost::system::error_code;
 
+  void Race(const NameResolver::Addresses& addresses);
   void OnConnect(const Error& error);
   void FailConnect(std::string why);
   void SendRest();
+  void AwaitAnything();
   void Read();
   void OnRead(const Error& error, size_t bytes);
   void Take(const Error& error, size_t bytes);
   void SetOptions();
 
   boost::asio::io_context& context_;
+  NameResolver& resolver_;
   boost::asio::ip::tcp::socket socket_;
   const std::string host_;
   const uint16_t port_;
   std::shared_ptr<User> user_;
   // While it is connected to.
-  std::unique_ptr<boost::asio::ip::tcp::resolver> resolver_;
+  std::shared_ptr<ConnectRace> race_;
   std::unique_ptr<boost::asio::steady_timer> connect_timer_;
   std::string_view head_;  // what has not gone out yet
   std::string_view body_;
-  bool reading_ = false;
+  bool reading_ = false;  // or waiting for anything
+  bool telling_ = false;  // its user is in the midst of `input_`
   bool paused_ = false;
   bool closed_ = false;
   // Came while it was paused, and is told afterwards.

@@ -42,6 +42,9 @@ class ScriptedServer {
 
   explicit ScriptedServer(boost::asio::io_context& context);
 
+  // Whoever connects from now on is refused.
+  void StopListening() { acceptor_.close(); }
+
   std::string Url(const std::string& path = "/v1/responses") const;
   int port() const { return acceptor_.local_endpoint().port(); }
   int accepted() const { return accepted_; }

@@ -281,6 +281,24 @@ TEST_P(UpstreamClientTest, DoesNotReuseAConnectionOnWhichMoreCameThanWasAsked) {
   EXPECT_EQ(server_.accepted(), 2);
 }
 
+TEST_P(UpstreamClientTest, APauseThatEndsInsideOnBodyChangesNothing) {
+  std::string answer = kStreamHead;
+  std::string body;
+  for (int i = 0; body.size() < 100'000; ++i) {
+    body += fmt::format("data: {}\n\n", i);
+    answer += Chunk(fmt::format("data: {}\n\n", i));
+  }
+  server_.on_request = [&](auto& connection) { connection.Send(answer + "0\r\n\r\n"); };
+  listener_.on_body = [this] {
+    exchange_->SetPaused(true);
+    exchange_->SetPaused(false);
+  };
+  exchange_ = client_.Start(Post(server_.Url()), &listener_);
+  RunUntilDone();
+  EXPECT_EQ(*listener_.done, absl::OkStatus());
+  EXPECT_EQ(listener_.body, body);
+}
+
 TEST_P(UpstreamClientTest, GivesUpConnectingInTime) {
   using boost::asio::ip::tcp;
   // Its queue is full, so that the system answers nobody any more.
