@@ -263,6 +263,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       if (rest_.empty()) {
         Read();
       } else {
+        going_on_ = true;
         asio::post(socket_.get_executor(), [self = shared_from_this()] { self->GoOn(); });
       }
       return;
@@ -390,8 +391,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void OnInputEnded(const error_code& error) {
     // It has said all that it wanted to, and waits for the answers.
     const bool waits = error == asio::error::eof && !rest_.empty();
-    const bool to_be_parsed = step_ == Step::kHead && !begun_;
-    if ((step_ == Step::kServing || step_ == Step::kDecoding || to_be_parsed) && waits) {
+    if ((step_ == Step::kServing || step_ == Step::kDecoding || going_on_) && waits) {
       input_ended_ = true;
     } else if (step_ == Step::kRefusing) {
       // The answer goes out, if it can.
@@ -425,8 +425,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
   // What has been read ahead.
   void GoOn() {
-    if (step_ != Step::kHead || rest_.empty()) return;
-    Parse({});
+    going_on_ = false;
+    if (step_ != Step::kHead) return;
+    if (!rest_.empty()) Parse({});
     // What the client has not sent of this request it will not send any more.
     if (input_ended_ && (step_ == Step::kHead || step_ == Step::kBody)) Close();
     Read();
@@ -618,6 +619,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Step step_ = Step::kHead;
   bool reading_ = false;
   bool parsing_ = false;
+  bool going_on_ = false;     // with what has been read ahead, soon
   bool begun_ = false;        // of a request's head, something has come
   bool input_ended_ = false;  // after requests that have not been answered yet
   bool keep_alive_ = false;

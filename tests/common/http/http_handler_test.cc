@@ -2,12 +2,15 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <future>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "common/http/http_server.h"
 
@@ -156,6 +159,122 @@ TEST_F(HttpHandlerTest, ToldWhenAClientHasCaughtUp) {
   std::string taken(19'500'000, '\0');
   asio::read(socket, asio::buffer(taken));
   EXPECT_LE(caught_up.get_future().get(), 1'000'000U);
+}
+
+// All that the server says until it closes.
+std::string ReadAll(tcp::socket& socket) {
+  std::string all;
+  boost::system::error_code error;
+  asio::read(socket, asio::dynamic_buffer(all), error);
+  EXPECT_EQ(error, asio::error::eof);
+  return all;
+}
+
+std::vector<std::string> PathsIn(const std::string& answers) {
+  std::vector<std::string> paths;
+  for (size_t at = answers.find("[/"); at != std::string::npos; at = answers.find("[/", at + 1)) {
+    paths.push_back(answers.substr(at + 1, answers.find(']', at) - at - 1));
+  }
+  return paths;
+}
+
+class PipelineTest : public HttpHandlerTest, public testing::WithParamInterface<bool> {};
+
+TEST_P(PipelineTest, HoweverManyRequestsCameTogetherAreAnsweredInOrder) {
+  handler_.serve = [this](HttpRequest request, std::shared_ptr<HttpReply> reply) {
+    auto answer = [path = request.path, reply] { reply->Send({200, {}, "[" + path + "]"}); };
+    if (GetParam()) {
+      answer();
+    } else {
+      asio::post(context_, answer);
+    }
+  };
+  Start();
+  std::string requests;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 3'000; ++i) {
+    expected.push_back("/" + std::to_string(i));
+    requests += "GET " + expected.back() + " HTTP/1.1\r\nHost: h\r\n\r\n";
+  }
+  tcp::socket socket = Connect();
+  std::thread writer([&] {
+    asio::write(socket, asio::buffer(requests));
+    // It has said all, and still wants its answers.
+    socket.shutdown(tcp::socket::shutdown_send);
+  });
+  const std::string answers = ReadAll(socket);
+  writer.join();
+  EXPECT_EQ(PathsIn(answers), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(, PipelineTest, testing::Bool(),
+                         [](const auto& test) { return test.param ? "AtOnce" : "Later"; });
+
+TEST_F(HttpHandlerTest, ARequestMayComeByteByByte) {
+  std::promise<HttpRequest> served;
+  handler_.serve = [&](HttpRequest request, std::shared_ptr<HttpReply> reply) {
+    served.set_value(std::move(request));
+    reply->Send({200, {}, "ok"});
+  };
+  Start();
+  tcp::socket socket = Connect();
+  socket.set_option(tcp::no_delay(true));
+  for (const char byte :
+       std::string("POST /a?b=c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nX-One: two\r\n\r\n"
+                   "5\r\nhello\r\n7\r\n, world\r\n0\r\nX-Late: yes\r\n\r\n")) {
+    asio::write(socket, asio::buffer(&byte, 1));
+  }
+  const HttpRequest request = served.get_future().get();
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.path, "/a");
+  EXPECT_EQ(request.query, "b=c");
+  EXPECT_EQ(request.body, "hello, world");
+  EXPECT_EQ(request.Header("x-one"), "two");
+  EXPECT_EQ(request.Header("x-late"), "") << "a trailer is no header";
+}
+
+TEST_F(HttpHandlerTest, ABodyOfManyReadsIsWhole) {
+  std::string body;
+  for (int i = 0; body.size() < 3'000'000; ++i) body += std::to_string(i) + " ";
+  std::promise<std::string> served;
+  handler_.serve = [&](HttpRequest request, std::shared_ptr<HttpReply> reply) {
+    served.set_value(std::move(request.body));
+    reply->Send({200, {}, "ok"});
+  };
+  Start();
+  tcp::socket socket = Connect();
+  asio::write(socket, asio::buffer("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) +
+                                   "\r\n\r\n" + body));
+  EXPECT_EQ(served.get_future().get(), body);
+}
+
+TEST_F(HttpHandlerTest, AClientThatGoesIsTold) {
+  std::promise<void> gone;
+  std::promise<void> begun;
+  handler_.serve = [&](HttpRequest, std::shared_ptr<HttpReply> reply) {
+    reply->set_on_gone([&] { gone.set_value(); });
+    reply_ = reply;
+    begun.set_value();
+  };
+  Start();
+  tcp::socket socket = Connect();
+  asio::write(socket, asio::buffer(std::string_view(kGet)));
+  begun.get_future().get();
+  socket.close();
+  EXPECT_EQ(gone.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+}
+
+TEST_F(HttpHandlerTest, AHandlerMayCutTheConnectionFromInsideServe) {
+  handler_.serve = [&](HttpRequest, std::shared_ptr<HttpReply> reply) {
+    reply->BeginStream(200, {});
+    reply->Cut();
+    reply->Write("nobody hears it");
+    reply->End();
+  };
+  Start();
+  tcp::socket socket = Connect();
+  asio::write(socket, asio::buffer(std::string_view(kGet)));
+  EXPECT_TRUE(AwaitBreak(socket));
 }
 
 }  // namespace
