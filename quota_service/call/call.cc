@@ -556,7 +556,10 @@ void Call::FailWaitTooLong(std::optional<Duration> retry_after) {
     failure.message += fmt::format("; upstream {} fails for all, and is asked by one call at a time until it answers",
                                    envelope_.route.account->name);
   }
-  if (last_failure_) failure.message += "; last answer of the upstream: " + last_failure_->message;
+  if (last_failure_) {
+    failure.message += "; last answer of the upstream: " + last_failure_->message;
+    if (!failure.wait && last_failure_->cls != FailureClass::kRateLimited) failure.upstream = last_failure_;
+  }
   FinishFailed(std::move(failure));
 }
 

@@ -29,7 +29,7 @@ struct CallFailure {
   std::optional<WaitEstimate> wait;     // for kWaitTooLong and kBudgetGone, where a limit is the reason
   int64_t largest = 0;                  // for kNeverFits: the largest charge that fits; 0: unknown
   std::string budget;                   // BudgetScope, where the limit is that and none of the upstream's; else empty
-  std::optional<UpstreamFailure> upstream = std::nullopt;  // where the upstream's last answer ended the call
+  std::optional<UpstreamFailure> upstream = std::nullopt;  // what of it ended the call, or was in the way for too long
 };
 
 const char* CallFailureName(CallFailure::Kind kind);

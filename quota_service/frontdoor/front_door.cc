@@ -24,6 +24,8 @@ constexpr size_t kMostSession = 256;
 constexpr int64_t kCharactersOfToken = 4;  // docs/charge.md
 // What is larger was not counted by anybody.
 constexpr int64_t kMostTokens = 100'000'000;
+// Of what is only looked up, as a list of models when a client starts.
+constexpr Duration kMostWaitOfGet = std::chrono::seconds(10);
 
 std::string Words(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
 
@@ -137,7 +139,10 @@ HttpAnswer FrontDoor::Complain(unsigned status, const std::string& message) {
 }
 
 absl::StatusOr<std::string> FrontDoor::TenantOf(const HttpRequest& request) const {
-  return authenticator_.TenantFor(BearerOf(request), "");
+  auto tenant = authenticator_.TenantFor(BearerOf(request), "");
+  if (absl::IsInvalidArgument(tenant.status()))
+    return absl::PermissionDeniedError("this is the token of a service, which speaks gRPC; use that of a tenant");
+  return tenant;
 }
 
 void FrontDoor::Serve(HttpRequest request, std::shared_ptr<HttpReply> reply) {
@@ -275,7 +280,8 @@ absl::StatusOr<bool> FrontDoor::IsBackground(const HttpRequest& request) {
 }
 
 absl::StatusOr<Duration> FrontDoor::MaxWaitOf(const HttpRequest& request, bool streaming) const {
-  const Duration most = streaming ? config_.max_wait : config_.max_wait_non_streaming;
+  Duration most = streaming ? config_.max_wait : config_.max_wait_non_streaming;
+  if (request.method == "GET") most = std::min<Duration>(most, kMostWaitOfGet);
   const std::string_view wanted = request.Header("x-holdfast-max-wait");
   if (wanted.empty()) return most;
   const auto wait = ParseDuration(wanted);

@@ -25,7 +25,9 @@ absl::StatusOr<Caller> Authenticator::Authenticate(const std::string& token) con
   if (known_.empty()) return Caller{kDefaultTenant, false, true};
   if (token.empty())
     return absl::UnauthenticatedError(
-        "a token is required: metadata `authorization: Bearer <token>` (HOLDFAST_TOKEN for the CLI)");
+        "a token is required: `authorization: Bearer <token>` (HOLDFAST_TOKEN for the CLI, OPENAI_API_KEY for clients "
+        "of "
+        "the HTTP API)");
   const Known* match = nullptr;
   for (const Known& known : known_) {
     if (Same(known.token, token)) match = &known;

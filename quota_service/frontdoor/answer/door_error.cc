@@ -33,9 +33,10 @@ std::string Limit(const WaitEstimate& wait) {
 
 DoorError RateLimited(const CallFailure& failure, const std::string& model) {
   const Duration wait = failure.retry_after.value_or(std::chrono::seconds(1));
-  std::string message =
-      fmt::format("Rate limit reached for {}{}. {} ({})", model, failure.wait ? Limit(*failure.wait) : std::string(),
-                  TryAgain(wait), failure.message);
+  const std::string what = failure.upstream ? fmt::format("The upstream of {} gives no answer", model)
+                                            : fmt::format("Rate limit reached for {}", model);
+  std::string message = fmt::format("{}{}. {} ({})", what, failure.wait ? Limit(*failure.wait) : std::string(),
+                                    TryAgain(wait), failure.message);
   return {429, failure.wait ? DimensionName(failure.wait->dimension) : "requests", kRateLimited, std::move(message),
           wait};
 }

@@ -176,6 +176,15 @@ TEST_F(DoorCallTest, AWaitThatCannotFitTheBoundIsA429) {
   EXPECT_THAT(reply_->body, HasSubstr("Please try again in 30.000s."));
 }
 
+TEST_F(DoorCallTest, AnUpstreamThatIsDownForTooLongIsNotCalledARateLimit) {
+  for (int i = 0; i < 20; ++i) Push(Script::Answer(500, R"({"error":{"message":"it broke"}})"));
+  Start({.max_wait = milliseconds(1500)});
+  rig_.loop.Advance(milliseconds(1600));
+  EXPECT_EQ(reply_->status, 429U) << "as clients wait for";
+  EXPECT_THAT(reply_->body, AllOf(HasSubstr("gives no answer. Please try again in "), HasSubstr("it broke"),
+                                  Not(HasSubstr("Rate limit"))));
+}
+
 TEST_F(DoorCallTest, GivingUpAfterTheStatusIsAFailureThatClientsSurvive) {
   Push(Script::Answer(429, kRefusal));
   Push(Script::Answer(429, kRefusal));
