@@ -63,7 +63,7 @@ class Reader final : public grpc::ClientReadReactor<quota::v1::GenerateEvent>,
     const std::shared_ptr<RpcsUnderWay> under_way = under_way_;
     const RpcsUnderWay::Rpc* const key = this;
     loop_.Post([self = std::move(self_), status] {
-      if (auto* listener = std::exchange(self->listener_, nullptr)) listener->OnEnd(status);
+      if (auto* listener = std::exchange(self->listener_, nullptr)) listener->OnEnd(OfOwnCredential(status));
     });
     under_way->Remove(key);
   }
@@ -115,6 +115,13 @@ void CallUnary(Loop& loop, const std::shared_ptr<RpcsUnderWay>& under_way, Reque
 
 }  // namespace
 
+grpc::Status OfOwnCredential(const grpc::Status& status) {
+  if (status.error_code() != grpc::StatusCode::UNAUTHENTICATED) return status;
+  return {grpc::StatusCode::FAILED_PRECONDITION,
+          "quota_service refuses agent_service's own token (" + status.error_message() +
+              "); the operator sets quota.credential of agent.yaml to the token of one of quota_service's services"};
+}
+
 bool IsBrokenLink(const grpc::Status& status) {
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
@@ -158,7 +165,10 @@ void GrpcQuotaClient::GetModel(const std::string& model, Callback<quota::v1::Get
   quota::v1::GetModelRequest request;
   request.set_model(model);
   CallUnary<quota::v1::GetModelRequest, quota::v1::GetModelResponse>(
-      loop_, under_way_, std::move(request), credential_, std::move(done),
+      loop_, under_way_, std::move(request), credential_,
+      [done = std::move(done)](const grpc::Status& status, const quota::v1::GetModelResponse& response) mutable {
+        done(OfOwnCredential(status), response);
+      },
       [this](auto* context, const auto* in, auto* out, auto on_done) {
         stub_->async()->GetModel(context, in, out, std::move(on_done));
       });

@@ -41,4 +41,8 @@ class QuotaClient {
 // The link to quota_service failed, or the process at its other end, not the call: attaching again is right.
 bool IsBrokenLink(const grpc::Status& status);
 
+// What a call says whose token is agent_service's own: a refused token is the operator's to mend, and none that the
+// user has. Any other status stays as it is.
+grpc::Status OfOwnCredential(const grpc::Status& status);
+
 }  // namespace holdfast::agent

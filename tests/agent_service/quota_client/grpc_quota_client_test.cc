@@ -146,6 +146,13 @@ TEST_F(GrpcQuotaClientTest, AStreamThatWasLetGoIsWaitedForToo) {
   EXPECT_EQ(listener.ends, 0) << "detached";
 }
 
+TEST(OfOwnCredential, ARefusedTokenIsNotTheUsers) {
+  const grpc::Status status = OfOwnCredential({grpc::StatusCode::UNAUTHENTICATED, "the token is not one of a tenant"});
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION) << "else the CLI says that its own is wrong";
+  EXPECT_NE(status.error_message().find("quota.credential"), std::string::npos);
+  EXPECT_EQ(OfOwnCredential({grpc::StatusCode::NOT_FOUND, "x"}).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
 TEST_F(GrpcQuotaClientTest, WithNothingUnderWayGoesAtOnce) { DestroyClient(); }
 
 }  // namespace
