@@ -2,11 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -22,7 +21,9 @@
 #include "agent_service/store/session_writer.h"
 #include "common/sqlite/database_files.h"
 #include "common/sqlite/lock_file.h"
+#include "common/sqlite/mapped_file.h"
 #include "common/sqlite/sqlite.h"
+#include "common/sqlite/write_ahead_log.h"
 
 namespace holdfast::agent {
 namespace {
@@ -40,38 +41,12 @@ struct Found {
   bool listed = false;  // in the table of sessions
 };
 
+using Sessions = std::map<Key, Found>;
+
 absl::Status Failed(const char* what, const std::string& path, const std::error_code& error) {
   return absl::UnavailableError(
       fmt::format("cannot {} {}: {}; {}", what, path, error.message(), RemedyFor(error.value())));
 }
-
-// A file's bytes, without reading them all into memory.
-class MappedFile {
- public:
-  explicit MappedFile(const std::string& path) {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat info {};
-    if (fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 0) {
-      size_ = static_cast<size_t>(info.st_size);
-      bytes_ = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-      if (bytes_ == MAP_FAILED) bytes_ = nullptr;
-    }
-    if (fd >= 0) close(fd);
-  }
-  ~MappedFile() {
-    if (bytes_ != nullptr) munmap(bytes_, size_);
-  }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-
-  std::string_view bytes() const {
-    return bytes_ == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(bytes_), size_);
-  }
-
- private:
-  void* bytes_ = nullptr;
-  size_t size_ = 0;
-};
 
 // A copy with everything that was committed in the file itself: SQLite copies whole pages, whatever is in them.
 absl::Status CopyWithLog(const std::string& path, const std::string& copy, bool* log_unread) {
@@ -97,8 +72,8 @@ bool IsWhole(const FoundEvent& found) {
   return found.row.sequence > 0 && EventOfRow(found.row).ok();
 }
 
-std::map<Key, Found> Sort(FoundRows rows) {
-  std::map<Key, Found> sessions;
+Sessions Sort(FoundRows rows) {
+  Sessions sessions;
   for (const FoundSession& session : rows.sessions) {
     Found& found = sessions[{session.tenant, session.session_id}];
     found.listed = true;
@@ -113,6 +88,68 @@ std::map<Key, Found> Sort(FoundRows rows) {
     found.events.emplace(sequence, std::move(event.row));
   }
   if (!rows.free_pages_known) std::erase_if(sessions, [](const auto& entry) { return !entry.second.listed; });
+  return sessions;
+}
+
+// What the write-ahead log has behind its damage, laid over the pages of `copy`.
+absl::Status LayOver(const std::string& copy, const sqlite::LogDamage& damage, bool only_whole) {
+  std::error_code error;
+  const uintmax_t most = fs::file_size(copy, error) / damage.page_size + damage.frames.size();
+  const int fd = open(copy.c_str(), O_WRONLY | O_CLOEXEC);
+  int failed = fd < 0 ? errno : error.value();
+  for (const sqlite::LogFrame& frame : damage.frames) {
+    if (failed != 0) break;
+    // A bad one may name any page.
+    if ((only_whole && !frame.whole) || frame.page == 0 || frame.page > most) continue;
+    const auto at = static_cast<off_t>(frame.page - 1) * static_cast<off_t>(damage.page_size);
+    errno = ENOSPC;  // of a write that is short
+    if (pwrite(fd, frame.bytes.data(), frame.bytes.size(), at) != static_cast<ssize_t>(frame.bytes.size()))
+      failed = errno;
+  }
+  if (fd >= 0) close(fd);
+  if (failed != 0) return Failed("write", copy, std::error_code(failed, std::generic_category()));
+  return absl::OkStatus();
+}
+
+// Of pages that are not what was written only rows that have a check are believed.
+void AddChecked(FoundRows rows, Sessions* sessions) {
+  for (FoundEvent& event : rows.events) {
+    if (!event.check || !IsWhole(event)) continue;
+    Found& found = (*sessions)[{event.tenant, event.session_id}];
+    const int64_t sequence = event.row.sequence;
+    found.known = std::max(found.known, sequence);
+    found.events.emplace(sequence, std::move(event.row));
+  }
+}
+
+// A page that cannot be read may have had rows that others lost to it; a session that is in none was deleted, and
+// events beyond its last one are those of an earlier session of that name.
+void AddOlder(Sessions older, Sessions* sessions) {
+  for (auto& [key, found] : *sessions) {
+    const auto before = older.find(key);
+    if (before == older.end()) continue;
+    found.generation = std::max(found.generation, before->second.generation);
+    for (auto& [sequence, row] : before->second.events) {
+      if (sequence <= found.known) found.events.emplace(sequence, std::move(row));
+    }
+  }
+}
+
+// All that can be read of the database and its write-ahead log. `copy` is written meanwhile.
+absl::StatusOr<Sessions> ReadDamaged(const std::string& path, const std::string& copy, SalvageReport* report) {
+  const auto scan = [&copy] { return ScanDatabase(MappedFile(copy).bytes()); };
+  if (absl::Status status = CopyWithLog(path, copy, &report->log_unread); !status.ok()) return status;
+  Sessions before = Sort(scan());
+  const std::string log = path + "-wal";
+  const MappedFile log_file(log);
+  const sqlite::LogDamage damage = sqlite::FindLogDamage(log_file.bytes(), sqlite::WrittenSinceBoot(log));
+  if (damage.frames.empty()) return before;
+  report->log_damaged = true;
+  if (absl::Status status = LayOver(copy, damage, true); !status.ok()) return status;
+  Sessions sessions = Sort(scan());
+  if (absl::Status status = LayOver(copy, damage, false); !status.ok()) return status;
+  AddChecked(scan(), &sessions);
+  AddOlder(std::move(before), &sessions);
   return sessions;
 }
 
@@ -148,7 +185,7 @@ absl::StatusOr<bool> Write(const Key& key, Found& found, SessionWriter& writer, 
   return true;
 }
 
-absl::Status WriteAll(std::map<Key, Found> sessions, const std::string& path, SalvageReport* report) {
+absl::Status WriteAll(Sessions sessions, const std::string& path, SalvageReport* report) {
   if (absl::Status status = MakeDatabaseFile(path); !status.ok()) return status;
   auto connection = sqlite::Connection::Open(path, sqlite::Connection::Mode::kReadWrite, kBusyTimeout);
   if (!connection.ok()) return connection.status();
@@ -191,11 +228,8 @@ absl::StatusOr<SalvageReport> Salvage(const std::string& given) {
   const std::string made = path + ".salvaged";
   RemoveDatabase(copy);
   RemoveDatabase(made);
-  absl::Status status = CopyWithLog(path, copy, &report.log_unread);
-  if (status.ok()) {
-    const MappedFile file(copy);
-    status = WriteAll(Sort(ScanDatabase(file.bytes())), made, &report);
-  }
+  absl::StatusOr<Sessions> sessions = ReadDamaged(path, copy, &report);
+  absl::Status status = sessions.ok() ? WriteAll(*std::move(sessions), made, &report) : sessions.status();
   RemoveDatabase(copy);
   if (!status.ok()) {
     RemoveDatabase(made);
@@ -218,6 +252,7 @@ std::vector<std::string> Describe(const SalvageReport& report) {
       "the database was damaged; {} events of {} sessions were saved into a new one, and the damaged one is {}",
       report.events, report.sessions, report.damaged)};
   if (report.log_unread) lines.push_back("its write-ahead log could not be read: the newest events may be lost");
+  if (report.log_damaged) lines.push_back("its write-ahead log was damaged, too: what is whole behind that was read");
   for (const Loss& loss : report.losses) {
     lines.push_back(loss.kept == 0 ? fmt::format("lost: session {} of tenant {}, all of its {} events", loss.session_id,
                                                  loss.tenant, loss.known)

@@ -24,6 +24,8 @@ struct SalvageReport {
   std::vector<Loss> losses;
   // What was in the write-ahead log and not yet in the file could not be read.
   bool log_unread = false;
+  // Commits in it would have been dropped without a word.
+  bool log_damaged = false;
 };
 
 // Opening failed for damage: also where a table's or column's name in the file is not what it was, which SQLite calls

@@ -12,6 +12,7 @@
 #include "common/sqlite/database_files.h"
 #include "common/sqlite/lock_file.h"
 #include "common/sqlite/sqlite.h"
+#include "common/sqlite/write_ahead_log.h"
 
 namespace holdfast::agent {
 namespace {
@@ -68,6 +69,7 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   absl::StatusOr<LockFile> lock = LockFile::Acquire(*resolved + ".lock", "agent_service");
   if (!lock.ok()) return lock.status();
   if (absl::Status status = MakeDatabaseFile(*resolved); !status.ok()) return status;
+  if (absl::Status status = sqlite::CheckLog(*resolved); !status.ok()) return status;
 
   absl::StatusOr<sqlite::Connection> write_connection = OpenWriter(*resolved);
   if (!write_connection.ok()) return write_connection.status();

@@ -52,6 +52,20 @@ absl::Status ToStatus(sqlite3* handle, int extended, const std::string& path) {
   }
 }
 
+// Without psow SQLite fills a commit's last sector with its last frame once more
+// (https://sqlite.org/psow.html). One bad frame then never hides that a commit was there.
+std::string WriterUri(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      uri += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?psow=0";
+}
+
 absl::Status ToStatus(sqlite3* handle, int extended) { return ToStatus(handle, extended, PathOf(handle)); }
 
 }  // namespace
@@ -60,10 +74,11 @@ void Connection::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(han
 
 absl::StatusOr<Connection> Connection::Open(const std::string& path, Mode mode,
                                             std::chrono::milliseconds busy_timeout) {
-  const int access = mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  const bool writes = mode == Mode::kReadWrite;
+  const int access = writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI : SQLITE_OPEN_READONLY;
   sqlite3* handle = nullptr;
-  const int result =
-      sqlite3_open_v2(path.c_str(), &handle, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  const int result = sqlite3_open_v2(writes ? WriterUri(path).c_str() : path.c_str(), &handle,
+                                     access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   Connection connection(handle);
   if (handle == nullptr) return absl::ResourceExhaustedError(fmt::format("no memory to open {}", path));
   if (result != SQLITE_OK) return ToStatus(handle, result, path);  // it knows no path yet

@@ -27,10 +27,10 @@ class SalvageTest : public SqliteStoreFixture {
 
   static std::string Name(int session) { return fmt::format("session-{}", session); }
 
+  void Fill() { FillInto(MustOpen().get()); }
   // Sessions with small events and such as need pages of their own.
-  void Fill() {
-    auto store = MustOpen();
-    StoreCalls calls(store.get());
+  void FillInto(Store* store) {
+    StoreCalls calls(store);
     for (int turn = 0; turn < 8; ++turn) {
       for (int s = 0; s < kSessions; ++s) {
         std::vector<v1::SessionEvent> events;
@@ -51,9 +51,14 @@ class SalvageTest : public SqliteStoreFixture {
     }
   }
 
-  std::string Bytes() const {
-    std::ifstream file(path(), std::ios::binary);
+  std::string Bytes(const char* suffix = "") const {
+    std::ifstream file(path() + suffix, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
+  }
+  // What kill -9 leaves: the newest commits are in the write-ahead log alone.
+  void OverwriteWithLog(const std::string& bytes, const std::string& log) const {
+    Overwrite(bytes);
+    std::ofstream(path() + "-wal", std::ios::binary) << log;
   }
   void Overwrite(const std::string& bytes) const {
     for (const auto& entry : fs::directory_iterator(directory())) fs::remove(entry.path());
@@ -134,6 +139,86 @@ TEST_F(SalvageTest, BytesFlippedAt200PlacesLoseNothingThatIsNotNamed) {
   fmt::print("{} of 200 flips did no harm, {} databases were salvaged, {} sessions lost events\n", unharmed, salvaged,
              lost);
   EXPECT_GT(salvaged, 50);
+}
+
+TEST_F(SalvageTest, BytesFlippedAt300PlacesOfTheWriteAheadLogLoseNothingThatIsNotNamed) {
+  std::string good;
+  std::string log;
+  {
+    auto store = MustOpen();
+    FillInto(store.get());
+    good = Bytes();
+    log = Bytes("-wal");
+  }
+  ASSERT_GT(log.size(), 200'000U);
+  std::mt19937 random(20261128);
+  int salvaged = 0;
+  size_t lost = 0;
+  for (int flip = 0; flip < 300; ++flip) {
+    // The header, and the newest commit, are as likely as all the rest.
+    const size_t at = flip % 3 == 0   ? random() % 56
+                      : flip % 3 == 1 ? log.size() - 1 - random() % 12'000
+                                      : random() % log.size();
+    SCOPED_TRACE(fmt::format("flip {} at {} of {}", flip, at, log.size()));
+    std::string bytes = log;
+    bytes[at] = static_cast<char>(bytes[at] ^ static_cast<char>(1 + random() % 255));
+    OverwriteWithLog(good, bytes);
+    auto store = Open();
+    if (store.ok()) {
+      store->reset();
+      ASSERT_EQ(ReadAll(), written_) << "damage went unnoticed";
+      continue;
+    }
+    ASSERT_TRUE(IsDamage(store.status())) << store.status();
+    const auto report = Salvage(path());
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report->log_damaged);
+    ++salvaged;
+    lost += report->losses.size();
+    ExpectSavedOrNamed(*report, ReadAll());
+    if (HasFailure()) return;
+  }
+  fmt::print("{} of 300 logs were salvaged, {} sessions lost events\n", salvaged, lost);
+  EXPECT_GT(salvaged, 200);
+}
+
+TEST_F(SalvageTest, ALogThatAPowerCutLeftIsNotDamaged) {
+  std::string good;
+  std::string log;
+  {
+    auto store = MustOpen();
+    FillInto(store.get());
+    good = Bytes();
+    log = Bytes("-wal");
+  }
+  // Cut anywhere: the commits before are there, nothing is behind.
+  for (const size_t size : {size_t{0}, size_t{20}, size_t{32}, log.size() / 2, log.size() - 1}) {
+    OverwriteWithLog(good, log.substr(0, size));
+    EXPECT_TRUE(Open().ok()) << size;
+  }
+  // Sectors of the newest commit are written in any order; the machine was started since.
+  std::string torn = log;
+  torn[log.size() - 8'000] ^= 1;
+  OverwriteWithLog(good, torn);
+  fs::last_write_time(path() + "-wal", fs::file_time_type::clock::now() - std::chrono::hours(24 * 365 * 20));
+  EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(SalvageTest, FramesOfAnEarlierRoundOfTheLogAreNoDamage) {
+  auto store = MustOpen();
+  FillInto(store.get());
+  const size_t whole = Bytes("-wal").size();
+  ASSERT_TRUE(Connect().Execute("PRAGMA wal_checkpoint(RESTART)").ok());
+  StoreCalls calls(store.get());
+  ASSERT_TRUE(calls.Append(MakeAppend("team", Name(0), sequence_[0], 1, store->generation())).ok());
+  const std::string good = Bytes();
+  const std::string log = Bytes("-wal");
+  ASSERT_EQ(log.size(), whole) << "the log did not start anew";
+  store.reset();
+  OverwriteWithLog(good, log);
+  auto again = Open();
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(StoreCalls(again->get()).Get("team", Name(0))->last_sequence, sequence_[0] + 1);
 }
 
 TEST_F(SalvageTest, PagesThatAreOverwrittenLoseWhatWasOnThem) {
