@@ -144,7 +144,7 @@ void SessionHost::Create(const std::string& tenant, const v1::CreateSessionReque
     // It is there already: made by the same key before.
     services_.store.GetSession(tenant, id, [reply = std::move(reply)](absl::StatusOr<SessionRow> made) mutable {
       v1::Session existing;
-      if (!made.ok()) return reply(made.status());
+      if (!made.ok()) return reply(StoreRefusal(made.status()));
       if (!existing.ParseFromString(made->summary))
         return reply(absl::DataLossError("the session's summary is damaged"));
       reply(std::move(existing));

@@ -9,10 +9,12 @@ bool MayPass(const absl::Status& status) {
 }
 
 absl::Status StoreRefusal(const absl::Status& status, Duration retry) {
-  if (!absl::IsUnavailable(status)) return status;
+  // As RESOURCE_EXHAUSTED a full disk would be taken for a limit, or for the end of a turn that only has to wait for
+  // room.
+  if (!absl::IsUnavailable(status) && !absl::IsResourceExhausted(status)) return status;
   ErrorDetails details;
   details.retry_delay = retry;
-  return FromGrpc(ToGrpc(status, details));
+  return FromGrpc(ToGrpc(absl::Status(absl::StatusCode::kUnavailable, status.message()), details));
 }
 
 }  // namespace holdfast::agent

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <fstream>
 #include <thread>
 
 #include "tests/e2e/pair.h"
@@ -94,6 +96,34 @@ TEST_F(DiskFaults, AFullDiskInATurnIsToldAndTheTurnGoesOnWhenThereIsRoom) {
   ExpectTheOneAnswer(*exec);
   EXPECT_THAT(exec->err(), HasSubstr("agent_service is back"));
   EXPECT_TRUE(AwaitHealth(1));
+}
+
+// The command itself fills the disk: its result is the first event that finds no room.
+TEST_F(DiskFaults, AToolsResultThatFindsNoRoomIsSentAgainAndTheTurnGoesOn) {
+  ASSERT_EQ(mkfifo((pair_.workspace() / "there").c_str(), 0600), 0);
+  ASSERT_EQ(mkfifo((pair_.workspace() / "go").c_str(), 0600), 0);
+  pair_.simulator().SetScript(R"({
+      "answers": [{"when": {"step": 0}, "tool_calls": [{"name": "shell", "arguments":
+          {"command": "echo > there; read -r go < go; echo ran >> runs"}}]}],
+      "default": {"text": "The answer."}})");
+  auto exec = pair_.Exec("hello");
+  const auto started = exec->WaitForLine(Process::Stream::kErr, "session ");
+  ASSERT_TRUE(started) << exec->err();
+  session_ = started->substr(8);
+  std::ifstream(pair_.workspace() / "there").get();
+  SetFull(true);
+  std::ofstream(pair_.workspace() / "go") << "\n";
+  const auto told = exec->WaitForLine(Process::Stream::kErr, "agent_service cannot go on");
+  ASSERT_TRUE(told) << exec->err() << pair_.agent_log();
+  EXPECT_THAT(*told, AllOf(HasSubstr(pair_.database().string()), kRemedy));
+
+  SetFull(false);
+  ASSERT_EQ(exec->WaitForExit(), 0) << exec->err() << pair_.agent_log();
+  EXPECT_EQ(exec->out(), "The answer.\n");
+  EXPECT_EQ(std::filesystem::file_size(pair_.workspace() / "runs"), 4u) << "it ran once";
+  const auto events = pair_.Events(session_);
+  EXPECT_TRUE(std::any_of(events.begin(), events.end(),
+                          [](const json::value& event) { return event.as_object().contains("turn_completed"); }));
 }
 
 TEST_F(DiskFaults, AProcessThatDiesOfAFullDiskLosesNothing) {

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "clients/cli/commands/exit_code.h"
+#include "clients/cli/commands/link.h"
 #include "clients/cli/commands/session_text.h"
 #include "clients/cli/terminal/json_lines.h"
 #include "clients/cli/tools/unique_fd.h"
@@ -156,7 +157,7 @@ int Report(const Context& context, const grpc::Status& status) {
   if (context.screen.out_failed()) return kExitFailed;
   if (status.ok()) return kExitDone;
   const int code = ExitCodeFor(status);
-  context.screen.Err((code == kExitUnreachable ? "agent_service unreachable: " : "") + status.error_message());
+  context.screen.Err(code == kExitUnreachable ? UnreachableText(status) : status.error_message());
   return code;
 }
 

@@ -117,7 +117,7 @@ TEST_F(HostCancel, ThatCannotBeWrittenTellsTheCallerAndTheTurnGoesOn) {
   store_.FailNextAppends(1, absl::ResourceExhaustedError("disk full"));
   const CancelAnswer answer = Cancel(id);
   ASSERT_TRUE(answer.has_value());
-  EXPECT_TRUE(absl::IsResourceExhausted(answer->status()));
+  EXPECT_TRUE(absl::IsUnavailable(answer->status()));
   EXPECT_THAT(quota_.cancelled(), IsEmpty());
   EXPECT_TRUE(quota_.attached());
   AnswerCall({Said("hi")});

@@ -18,6 +18,11 @@ const absl::Status kDiskFull = absl::ResourceExhaustedError("disk full");
 // The store does not take an event.
 class HostStoreFailure : public HostTest {
  protected:
+  static void ExpectToldToTryAgain(const absl::Status& status) {
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("disk full"));
+    EXPECT_TRUE(DetailsOf(ToGrpc(status)).retry_delay) << "how clients tell it from a service that is away";
+  }
   // What another writer would add.
   void AppendFromElsewhere(const std::string& id, int64_t after) {
     AppendRequest append;
@@ -58,9 +63,7 @@ TEST_F(HostStoreFailure, WhatIsAskedMeanwhileIsRefusedWithTheReasonAndTheTurnGoe
   const TurnAnswer turn = Submit(id, Turn("k2"));
   const CancelAnswer cancel = Cancel(id);
   for (const absl::Status& status : {result->status(), turn->status(), cancel->status()}) {
-    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("disk full"));
-    EXPECT_TRUE(DetailsOf(ToGrpc(status)).retry_delay) << "how clients tell it from a service that is away";
+    ExpectToldToTryAgain(status);
   }
   loop_.Advance(seconds(4));
   EXPECT_EQ(observer_.stalled, 0);
@@ -186,7 +189,7 @@ TEST_F(HostStoreFailure, OfASubmittedTurnReachesTheCallerAndLeavesTheSessionIdle
   store_.FailNextAppends(1, kDiskFull);
   const TurnAnswer failed = Submit(id);
   ASSERT_TRUE(failed.has_value());
-  EXPECT_TRUE(absl::IsResourceExhausted(failed->status()));
+  ExpectToldToTryAgain(failed->status());
   EXPECT_THAT(Log(id), ElementsAre("created"));
   EXPECT_THAT(quota_.requests(), IsEmpty());
   EXPECT_EQ(quota_.models_asked(), 0);
@@ -201,7 +204,7 @@ TEST_F(HostStoreFailure, OfAToolResultReachesTheCallerWhoMaySendItAgain) {
   AnswerCall({Asked("c1")});
   store_.FailNextAppends(1, kDiskFull);
   const ResultAnswer failed = SubmitResult(id, "c1");
-  EXPECT_TRUE(absl::IsResourceExhausted(failed->status()));
+  ExpectToldToTryAgain(failed->status());
   EXPECT_TRUE((*SubmitResult(id, "c1"))->accepted());
 }
 
