@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "absl/cleanup/cleanup.h"
@@ -89,12 +90,9 @@ TurnResult TurnRunner::Follow(const std::string& session_id, TurnView& view, Lin
         break;
       case WatchStream::Next::kEvent:
         link.Holds();
-        for (const TurnChange& change : view.Fold(event)) {
-          reporter_.OnChange(change);
-          if (std::holds_alternative<TurnDone>(change)) result.exit_code = kExitDone;
-          if (const auto* broke = std::get_if<TurnBroke>(&change)) result.exit_code = ExitCodeFor(broke->failure);
-          if (std::holds_alternative<LogWentBack>(change)) stream.reset();
-        }
+        Tell(view.Fold(event), &result);
+        if (event.has_cursor_expired()) stream.reset();
+        if (event.has_caught_up() && std::exchange(mended_, false)) LookForTurn(session_id, view, &result);
         break;
       case WatchStream::Next::kEnded: {
         const grpc::Status status = stream->status();
@@ -163,6 +161,7 @@ bool TurnRunner::RunTool(const std::string& session_id, const quota::v1::ToolCal
   request.set_client_key(RandomKey());
   agent::v1::SubmitToolResultResponse response;
   const grpc::Status status = client_.SubmitToolResult(request, &response, &link);
+  if (status.ok() && !response.accepted()) LookForTurn(session_id, view, result);
   if (status.ok() || interrupts_.pending()) return true;
   if (status.error_code() == grpc::StatusCode::ABORTED) {
     // The lease has moved; who has it finds the result in the journal that we let go.
@@ -183,6 +182,7 @@ bool TurnRunner::RunTool(const std::string& session_id, const quota::v1::ToolCal
 
 bool TurnRunner::Mend(const grpc::Status& status, TurnView& view, Link& link, TurnResult* result) {
   view.OnStreamBroken();
+  mended_ = true;
   if (!status.ok() && !IsLinkFailure(status) && !WasCutOff(status)) {
     *result = Failed(End::kLost, status, "watching the turn failed: " + status.error_message());
     return false;
@@ -196,6 +196,29 @@ bool TurnRunner::Mend(const grpc::Status& status, TurnView& view, Link& link, Tu
   interrupts_.WaitFor(link.outage().Pause());
   reporter_.OnIdle();
   return true;
+}
+
+void TurnRunner::LookForTurn(const std::string& session_id, TurnView& view, TurnResult* result) {
+  if (view.ended()) return;
+  agent::v1::GetSessionRequest request;
+  request.set_session_id(session_id);
+  request.set_after_sequence(view.cursor());
+  request.set_page_size(1);
+  agent::v1::GetSessionResponse response;
+  // Where that fails the stream breaks too, and it is asked again when that is mended.
+  if (!client_.GetSession(request, &response, nullptr).ok()) return;
+  const agent::v1::Session& session = response.session();
+  // Events after the cursor are still to come: they tell.
+  if (session.last_sequence() != view.cursor() || session.turn_id() == view.turn_id()) return;
+  Tell(view.OnTurnGone(), result);
+}
+
+void TurnRunner::Tell(const std::vector<TurnChange>& changes, TurnResult* result) {
+  for (const TurnChange& change : changes) {
+    reporter_.OnChange(change);
+    if (std::holds_alternative<TurnDone>(change)) result->exit_code = kExitDone;
+    if (const auto* broke = std::get_if<TurnBroke>(&change)) result->exit_code = ExitCodeFor(broke->failure);
+  }
 }
 
 TurnResult TurnRunner::Interrupted(const agent::v1::CancelTurnRequest& cancel) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "clients/cli/commands/agent_client.h"
 #include "clients/cli/commands/link.h"
@@ -53,6 +54,10 @@ class TurnRunner {
                TurnResult* result);
   // The stream has ended with `status`. As RunTool.
   bool Mend(const grpc::Status& status, TurnView& view, Link& link, TurnResult* result);
+  // Whether the turn still runs, where its events do not tell: a log that was salvaged may be as long as it was.
+  void LookForTurn(const std::string& session_id, TurnView& view, TurnResult* result);
+  // What an event has changed.
+  void Tell(const std::vector<TurnChange>& changes, TurnResult* result);
   TurnResult Interrupted(const agent::v1::CancelTurnRequest& cancel);
   TurnResult Failed(TurnResult::End end, const grpc::Status& status, const std::string& message);
 
@@ -64,6 +69,7 @@ class TurnRunner {
   std::optional<BootTime> next_seat_{};  // when to ask for the seat again
   bool elsewhere_ = false;               // this turn's tools are not ours to run
   bool watching_ = false;                // while another client runs them
+  bool mended_ = false;                  // the stream is not the one that it was, and has not caught up
 };
 
 }  // namespace holdfast::cli

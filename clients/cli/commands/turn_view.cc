@@ -57,22 +57,46 @@ std::vector<TurnChange> TurnView::FoldCaughtUp() {
   caught_up_ = true;
   // If a call waits, it is said next.
   if (!sought_) return {WaitUnsure{}};
+  return {Lost(
+      "the session's log has nothing of this turn any more; look at the session with `holdfast sessions show`, then "
+      "say it again")};
+}
+
+// One that is older than the turn is no trouble of the turn's.
+std::vector<TurnChange> TurnView::FoldSalvaged(const agent::v1::SessionSalvaged& salvaged) {
+  if (!started_) return {};
+  return {Lost(
+      fmt::format("the session's events {} to {} were lost with a damaged database, and with them what became of this "
+                  "turn: its last commands may have run; look at what they would have changed, and at the session with "
+                  "`holdfast sessions show`, then say what is still to be done",
+                  cursor_, std::max(cursor_, salvaged.known_sequence())))};
+}
+
+std::vector<TurnChange> TurnView::OnTurnGone() {
+  if (ended_) return {};
+  return {Lost(
+      "the session does not run this turn any more, and its log does not say how it ended: its database was put back, "
+      "or salvaged; look at the session with `holdfast sessions show`, then say what is still to be done")};
+}
+
+TurnBroke TurnView::Lost(std::string message) {
   ended_ = true;
   TurnBroke broke;
   broke.failure.set_turn_id(turn_id_);
   broke.failure.set_code(grpc::StatusCode::DATA_LOSS);
-  broke.failure.set_message(
-      "the session's log has nothing of this turn any more; look at the session with `holdfast sessions show`, then "
-      "say "
-      "it again");
-  return {std::move(broke)};
+  broke.failure.set_message(std::move(message));
+  return broke;
 }
 
 std::vector<TurnChange> TurnView::FoldDurable(const SessionEvent& event) {
   switch (event.kind_case()) {
     case SessionEvent::kTurnStarted:
-      if (event.turn_started().turn_id() == turn_id_) sought_ = false;
+      if (event.turn_started().turn_id() != turn_id_) return {};
+      started_ = true;
+      sought_ = false;
       return {};
+    case SessionEvent::kSessionSalvaged:
+      return FoldSalvaged(event.session_salvaged());
     case SessionEvent::kModelCallStarted:
       if (event.model_call_started().turn_id() == turn_id_) ForgetText();
       return {};

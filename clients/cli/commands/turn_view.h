@@ -86,6 +86,8 @@ class TurnView {
   std::vector<TurnChange> Fold(const agent::v1::WatchEvent& event);
   // What a new stream replays may answer calls that seem open now: none is offered until it has caught up.
   void OnStreamBroken() { caught_up_ = false; }
+  // The session has no event after the cursor and does not run this turn, and no event said how it ended.
+  std::vector<TurnChange> OnTurnGone();
 
   // The last durable sequence that was seen: where the next stream continues.
   int64_t cursor() const { return cursor_; }
@@ -109,13 +111,16 @@ class TurnView {
   std::vector<TurnChange> FoldCaughtUp();
   std::vector<TurnChange> FoldDurable(const agent::v1::SessionEvent& event);
   std::vector<TurnChange> FoldDelta(const quota::v1::Delta& delta);
+  std::vector<TurnChange> FoldSalvaged(const agent::v1::SessionSalvaged& salvaged);
   std::vector<TurnChange> FoldAnswer(const agent::v1::ModelAnswered& answered);
+  TurnBroke Lost(std::string message);
   std::string IdFor(const quota::v1::Item& item, int index);
   void ForgetText();
 
   std::string turn_id_;
   int64_t cursor_;
   bool caught_up_ = false;
+  bool started_ = false;  // the turn's beginning was seen
   bool ended_ = false;
   bool sought_ = false;  // the log went back, and the turn's beginning was not seen since
   std::string answer_;

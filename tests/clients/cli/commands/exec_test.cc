@@ -1,6 +1,9 @@
+#include <sys/stat.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <csignal>
+#include <fstream>
 #include <sstream>
 
 #include "common/rpc/status.h"
@@ -9,6 +12,7 @@
 namespace holdfast::cli {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -359,6 +363,37 @@ TEST_F(ExecTest, ATurnThatThePutBackLogHasNothingOfIsLost) {
   EXPECT_EQ(cli.ExitCode(), 1);
   EXPECT_EQ(cli.out(), "");
   EXPECT_THAT(cli.err(), HasSubstr("the session's log has nothing of this turn any more"));
+}
+
+TEST_F(ExecTest, ATurnWhoseEventsWereLostWithADamagedDatabaseEnds) {
+  agent_.Play([](ScriptedTurn& turn) {
+    turn.CallTool("call-1", "list_files", "{}");
+    turn.AwaitToolResult("call-1");
+    turn.Answer("not the last word");
+  });
+  CliProcess cli({"exec", "p", "--json"}, Plain());
+  EXPECT_TRUE(cli.SeesOut("not the last word"));
+  // 1 the session, 2 the turn, 3 the call, 4 its result, 5 what was said.
+  agent_.Salvage("session-1", 3);
+  EXPECT_EQ(cli.ExitCode(), 1);
+  EXPECT_THAT(cli.out(), AllOf(HasSubstr("turn.failed"), HasSubstr("DATA_LOSS"),
+                               HasSubstr("events 4 to 5 were lost with a damaged database")));
+}
+
+// The client's cursor is not beyond the salvaged log, so that nothing tells of the loss.
+TEST_F(ExecTest, ATurnThatIsGoneFromALogOfTheSameLengthEnds) {
+  ASSERT_EQ(mkfifo((workspace() / "there").c_str(), 0600), 0);
+  ASSERT_EQ(mkfifo((workspace() / "go").c_str(), 0600), 0);
+  agent_.Play(
+      [](ScriptedTurn& turn) { turn.CallTool("call-1", "shell", R"({"command":"echo > there; read -r go < go"})"); });
+  CliProcess cli({"exec", "p", "--approve", "full"}, Plain());
+  std::ifstream(workspace() / "there").get();
+  // 1 the session, 2 the turn, 3 the call.
+  agent_.Salvage("session-1", 2);
+  std::ofstream(workspace() / "go") << "\n";
+  EXPECT_EQ(cli.ExitCode(), 1);
+  EXPECT_THAT(cli.err(), HasSubstr("the session does not run this turn any more"));
+  EXPECT_EQ(agent_.cancels(), 0);
 }
 
 TEST_F(ExecTest, AnOutageInMidTurnIsBoundedAndSaysHowToResume) {

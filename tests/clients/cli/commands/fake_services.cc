@@ -144,6 +144,18 @@ void FakeAgent::BreakWatches() {
   changed_.notify_all();
 }
 
+void FakeAgent::Salvage(const std::string& session_id, int64_t last_sequence) {
+  const std::lock_guard lock(mutex_);
+  FakeSession& session = sessions_[session_id];
+  SessionEvent event;
+  event.mutable_session_salvaged()->set_known_sequence(static_cast<int64_t>(session.log.size()));
+  session.log.resize(static_cast<size_t>(last_sequence));
+  Append(session_id, event);
+  session.info.clear_turn_id();
+  ++break_count_;
+  changed_.notify_all();
+}
+
 void FakeAgent::PutBack(const std::string& session_id, int64_t last_sequence) {
   const std::lock_guard lock(mutex_);
   FakeSession& session = sessions_[session_id];
@@ -362,7 +374,7 @@ grpc::Status FakeAgent::SubmitToolResult(grpc::ServerContext*, const agent::v1::
   grpc::Status failure;
   if (TakeFailure("SubmitToolResult", false, &failure)) return failure;
   results_.push_back(*request);
-  response->set_accepted(true);
+  response->set_accepted(!sessions_[request->session_id()].info.turn_id().empty());
   changed_.notify_all();
   if (TakeFailure("SubmitToolResult", true, &failure)) return failure;
   return grpc::Status::OK;

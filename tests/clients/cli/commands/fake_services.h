@@ -68,6 +68,9 @@ class FakeAgent final : public agent::v1::AgentService::Service {
   void BreakWatches();
   // The session's log is what it was at this event, as of an older copy of the database; every Watch ends.
   void PutBack(const std::string& session_id, int64_t last_sequence);
+  // What comes after this event was lost with a damaged database, and nothing takes the turn's results; every Watch
+  // ends.
+  void Salvage(const std::string& session_id, int64_t last_sequence);
   // Blocks until so many Watch calls have begun in all.
   void AwaitWatches(int count);
 

@@ -292,6 +292,41 @@ TEST(TurnView, ATurnThatTheLogHasNothingOfAnyMoreHasFailed) {
   EXPECT_TRUE(view.ended());
 }
 
+WatchEvent Salvaged(int64_t sequence, int64_t known) {
+  WatchEvent event = Durable(sequence);
+  event.mutable_event()->mutable_session_salvaged()->set_known_sequence(known);
+  return event;
+}
+
+TEST(TurnView, ATurnWhoseEventsWereLostWithADamagedDatabaseHasFailedAndRunsNoTool) {
+  TurnView view(kTurn, 1);
+  view.Fold(Started(2));
+  view.Fold(Answered(3, "m", "", "call-1"));
+  const TurnBroke broke = Only<TurnBroke>(view.Fold(Salvaged(4, 9)));
+  EXPECT_EQ(broke.failure.code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_EQ(broke.failure.turn_id(), kTurn);
+  EXPECT_THAT(broke.failure.message(), testing::HasSubstr("events 4 to 9 were lost with a damaged database"));
+  EXPECT_THAT(broke.failure.message(), testing::HasSubstr("holdfast sessions show"));
+  EXPECT_TRUE(view.ended());
+  view.Fold(CaughtUp());
+  EXPECT_FALSE(view.OpenToolCall());
+}
+
+TEST(TurnView, ADatabaseThatWasDamagedBeforeTheTurnIsNoTroubleOfIts) {
+  TurnView view(kTurn, 0);
+  EXPECT_THAT(view.Fold(Salvaged(1, 9)), IsEmpty());
+  view.Fold(Started(2));
+  EXPECT_FALSE(view.ended());
+}
+
+TEST(TurnView, ATurnThatIsGoneWithoutAWordHasFailedOnce) {
+  TurnView view(kTurn, 1);
+  view.Fold(Started(2));
+  EXPECT_EQ(Only<TurnBroke>(view.OnTurnGone()).failure.code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_TRUE(view.ended());
+  EXPECT_THAT(view.OnTurnGone(), IsEmpty());
+}
+
 TEST(TurnView, AFailureEndsTheTurn) {
   TurnView view(kTurn, 0);
   WatchEvent failed = Durable(1);
