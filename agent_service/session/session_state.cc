@@ -277,10 +277,11 @@ void SessionState::EndTurn(const std::string& why_tools_did_not_run) {
   if (!turn_) return;
   for (const quota::v1::ToolCall& call : turn_->open_tools) {
     Say(ErrorResult(call.call_id(), why_tools_did_not_run));
-  }
-  turn_.reset();
+  // Also one between turns: a copy that went on with it would make the original's call.
   compaction_.reset();
   compaction_due_ = false;
+  }
+  turn_.reset();
   ++turns_since_snapshot_;
 }
 

@@ -178,6 +178,23 @@ TEST_F(HostCompaction, ARestartTakesTheCallUpAgainWithTheSameBytes) {
   EXPECT_EQ(AnswerCompactions(), 1);
 }
 
+TEST_F(HostCompaction, AForkMeanwhileDoesNotMakeTheOriginalsCall) {
+  SetLimits(0, 20'000);
+  const std::string id = CreateSession();
+  for (int i = 1; i <= 3; ++i) RunTurn(id, "k" + std::to_string(i), "request", long_);
+  ASSERT_TRUE(Compacts());
+  v1::ForkSessionRequest request;
+  request.set_session_id(id);
+  Answer<absl::StatusOr<v1::Session>> fork;
+  host_->copies().Fork("team", request, fork.Callback());
+  loop_.RunUntilIdle();
+  ASSERT_TRUE(fork->ok()) << fork->status();
+  const size_t calls = quota_.requests().size();
+  host_->With("team", (*fork)->session_id(), [](const auto& session) { EXPECT_TRUE(session.ok()); });
+  loop_.RunUntilIdle();
+  EXPECT_THAT(quota_.requests(), SizeIs(calls));
+}
+
 TEST_F(HostCompaction, ATurnEndsTheCompactionThatRuns) {
   SetLimits(0, 20'000);
   const std::string id = CreateSession();

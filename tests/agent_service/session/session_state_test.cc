@@ -220,5 +220,24 @@ TEST(SessionState, EventsOfATurnThatDoesNotRunStartNone) {
   }
 }
 
+TEST(SessionState, ACopyAndASalvagedLogDoNotGoOnWithACompactionBetweenTurns) {
+  v1::SessionEvent compacts;
+  compacts.mutable_compaction_call_started()->set_call_id("original/compact/5-a");
+  v1::SessionEvent due;
+  due.mutable_context_compacted()->set_more(true);
+  v1::SessionEvent forked;
+  forked.mutable_session_forked();
+  v1::SessionEvent imported;
+  imported.mutable_session_imported();
+  v1::SessionEvent salvaged;
+  salvaged.mutable_session_salvaged();
+  for (const v1::SessionEvent& end : {forked, imported, salvaged}) {
+    const SessionState running = FoldOf({CreatedEvent(), TurnEvent("k1", "a"), CompletedEvent(), compacts, end});
+    EXPECT_EQ(running.compaction(), nullptr) << end.ShortDebugString();
+    const SessionState half = FoldOf({CreatedEvent(), TurnEvent("k1", "a"), CompletedEvent(), compacts, due, end});
+    EXPECT_FALSE(half.compaction_due()) << end.ShortDebugString();
+  }
+}
+
 }  // namespace
 }  // namespace holdfast::agent
