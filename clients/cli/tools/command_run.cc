@@ -82,6 +82,9 @@ absl::Status CommandRun::Start(const std::vector<std::string>& program, int fold
   const UniqueFd file = OutOfTheWay(file_.fd());
   const UniqueFd directory = OutOfTheWay(folder);
   if (!file || !directory) return absl::ErrnoToStatus(errno, "no descriptor for the command");
+  // Before anything runs: a command that runs and cannot be watched would be told to be an error.
+  absl::StatusOr<RunFile> mine = RunFile::Open(path_);
+  if (!mine.ok()) return mine.status();
   SpawnActions actions;
   ::posix_spawn_file_actions_addopen(actions.get(), STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_addopen(actions.get(), STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
@@ -100,8 +103,6 @@ absl::Status CommandRun::Start(const std::vector<std::string>& program, int fold
   runner_exit_ = PidFd(runner_);
   // The lock is the runner's alone from now on: ours would keep us from seeing it go.
   file_.Close();
-  absl::StatusOr<RunFile> mine = RunFile::Open(path_);
-  if (!mine.ok()) return mine.status();
   file_ = *std::move(mine);
   return absl::OkStatus();
 }

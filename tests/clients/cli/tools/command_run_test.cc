@@ -143,6 +143,19 @@ TEST_F(CommandRunTest, ARunnerThatNeverBeganHasRunNothing) {
   EXPECT_TRUE(std::filesystem::exists(folder_.ws("ran")));
 }
 
+TEST_F(CommandRunTest, ACommandThatCouldNotBeWatchedIsNotStarted) {
+  absl::StatusOr<CommandRun> run = CommandRun::Make(path_, {"touch ran", seconds(60)});
+  ASSERT_TRUE(run.ok()) << run.status();
+  std::filesystem::rename(path_, path_ + ".away");
+  const auto children = [] { return TemporaryFolder::Read(fmt::format("/proc/self/task/{}/children", ::gettid())); };
+  const std::string before = children();
+  EXPECT_TRUE(absl::IsNotFound(run->Start(TestRunner(), workspace_.get(), ChildEnvironment({}, {}))));
+  EXPECT_EQ(children(), before);
+  std::filesystem::rename(path_ + ".away", path_);
+  ASSERT_TRUE(run->Start(TestRunner(), workspace_.get(), ChildEnvironment({}, {})).ok());
+  EXPECT_EQ(run->Await(nullptr).value(), State::kEnded);
+}
+
 TEST_F(CommandRunTest, ARunThatNobodyStartedIsNotBegun) {
   ASSERT_TRUE(CommandRun::Make(path_, {"true", seconds(60)}).ok());
   EXPECT_EQ(Find().Look().value(), State::kNotBegun);
