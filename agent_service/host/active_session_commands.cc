@@ -6,18 +6,47 @@
 
 #include "agent_service/host/active_session.h"
 #include "agent_service/host/log_events.h"
+#include "agent_service/session/said_content.h"
 
 namespace holdfast::agent {
+namespace {
+
+absl::Status OtherContent(const std::string& client_key, const std::string& of) {
+  return absl::AlreadyExistsError(
+      fmt::format("client_key: {} was used before, for {}; send the same again, or use a new key", client_key, of));
+}
+
+// The request asks for what TurnStarted would say.
+size_t TurnContent(const v1::SubmitTurnRequest& request, const std::string& model) {
+  v1::TurnStarted asked;
+  *asked.mutable_input() = request.input();
+  asked.set_instructions(request.instructions());
+  asked.set_model(model);
+  return ContentOf(asked);
+}
+
+size_t ResultContent(const v1::SubmitToolResultRequest& request) {
+  quota::v1::ToolResult result;
+  result.set_output(request.output());
+  result.set_is_error(request.is_error());
+  return ContentOf(result);
+}
+
+}  // namespace
 
 void ActiveSession::SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTurnResponse> reply) {
   EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
     if (!open.ok()) return reply(open);
-    if (const v1::SubmitTurnResponse* known = state_.FindTurn(request.client_key())) return reply(*known);
+    const std::string model = request.model().empty() ? state_.model() : request.model();
+    if (const v1::SubmitTurnResponse* known = state_.FindTurn(request.client_key())) {
+      if (state_.TurnSaid(request.client_key(), TurnContent(request, model))) return reply(*known);
+      return reply(OtherContent(request.client_key(),
+                                fmt::format("turn {} with other input, instructions or model", known->turn_id())));
+    }
     if (state_.turn() != nullptr) {
       return reply(absl::AbortedError(fmt::format("session {} is busy with turn {}; wait for it, or cancel it",
                                                   session_id_, state_.turn()->started.turn_id())));
     }
-    const std::string model = request.model().empty() ? state_.model() : request.model();
     if (model.empty()) return reply(absl::InvalidArgumentError("model: the session has none; name one"));
 
     v1::SubmitTurnResponse response;
@@ -41,8 +70,10 @@ void ActiveSession::SubmitToolResult(v1::SubmitToolResultRequest request, Reply<
     v1::SubmitToolResultResponse response;
     const TurnState* turn = state_.turn();
     if (turn != nullptr && !request.client_key().empty()) {
-      const auto known = turn->result_keys.find(request.call_id());
-      if (known != turn->result_keys.end() && known->second == request.client_key()) {
+      const auto known = turn->results_by_call.find(request.call_id());
+      if (known != turn->results_by_call.end() && known->second.client_key == request.client_key()) {
+        if (known->second.content != ResultContent(request))
+          return reply(OtherContent(request.client_key(), "another result of call " + request.call_id()));
         response.set_accepted(true);
         return reply(response);
       }
@@ -106,20 +137,22 @@ void ActiveSession::Snapshot(v1::SnapshotSessionRequest request, Reply<v1::Snaps
 void ActiveSession::Restore(v1::RestoreSessionRequest request, Reply<v1::RestoreSessionResponse> reply) {
   EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
     if (!open.ok()) return reply(open);
-    if (const v1::RestoreSessionResponse* known = state_.FindRestore(request.client_key())) return reply(*known);
+    std::optional<int64_t> target = request.sequence();
+    if (request.has_name()) target = state_.FindSnapshot(request.name());
+    if (const v1::RestoreSessionResponse* known = state_.FindRestore(request.client_key())) {
+      if (target == known->restored_to()) return reply(*known);
+      return reply(OtherContent(request.client_key(), fmt::format("restoring to event {}", known->restored_to())));
+    }
     if (state_.turn() != nullptr) {
       return reply(absl::AbortedError(fmt::format("session {} is busy with turn {}; wait for it, or cancel it",
                                                   session_id_, state_.turn()->started.turn_id())));
     }
-    std::optional<int64_t> target;
     if (request.has_name()) {
-      target = state_.FindSnapshot(request.name());
       if (!target) {
         return reply(absl::NotFoundError(fmt::format("name: no snapshot {} in session {}; `sessions show` lists them",
                                                      request.name(), session_id_)));
       }
     } else {
-      target = request.sequence();
       if (*target > state_.last_sequence()) {
         return reply(absl::InvalidArgumentError(
             fmt::format("sequence: {} is beyond the last event, {}", *target, state_.last_sequence())));

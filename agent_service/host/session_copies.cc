@@ -18,6 +18,11 @@ namespace {
 constexpr int kPage = 1000;
 constexpr size_t kChunkBytes = size_t{1} << 20;
 
+const std::string& FromOf(const v1::SessionEvent& last) {
+  return last.has_session_forked() ? last.session_forked().from_session_id()
+                                   : last.session_imported().from_session_id();
+}
+
 // One session on its way out. Reads on when what it wrote was taken.
 class Exporting : public std::enable_shared_from_this<Exporting> {
  public:
@@ -89,6 +94,8 @@ void SessionCopies::Fork(const std::string& tenant, const v1::ForkSessionRequest
   auto copy = std::make_shared<Copy>();
   copy->tenant = tenant;
   copy->id = NewSessionId(tenant, "fork", request.client_key());
+  copy->client_key = request.client_key();
+  copy->newest = request.at_sequence() == 0;
   copy->last.mutable_session_forked()->set_from_session_id(request.session_id());
   copy->reply = std::move(reply);
   services_.store.GetSession(tenant, request.session_id(), [this, copy, request](absl::StatusOr<SessionRow> row) {
@@ -122,6 +129,7 @@ void SessionCopies::Import(const std::string& tenant, const std::string& client_
   auto copy = std::make_shared<Copy>();
   copy->tenant = tenant;
   copy->id = NewSessionId(tenant, "import", client_key);
+  copy->client_key = client_key;
   copy->rows = std::move(log.rows);
   copy->last.mutable_session_imported()->set_from_session_id(log.header.session_id);
   SetTimestamp(log.header.exported, copy->last.mutable_session_imported()->mutable_exported());
@@ -144,17 +152,44 @@ void SessionCopies::Write(std::shared_ptr<Copy> copy) {
   AppendRequest append;
   append.session = RowOfSession(copy->tenant, session, head.turn() != nullptr);
   append.generation = services_.store.generation();
+  copy->events = static_cast<int64_t>(copy->rows.size());
   append.events = std::move(copy->rows);
   services_.store.Append(std::move(append), [this, copy, session](absl::StatusOr<int64_t> last) {
     if (last.ok()) return copy->reply(session);
     if (!absl::IsAborted(last.status())) return copy->reply(StoreRefusal(last.status()));
-    services_.store.GetSession(copy->tenant, copy->id, [copy](absl::StatusOr<SessionRow> made) {
-      v1::Session existing;
-      if (!made.ok()) return copy->reply(StoreRefusal(made.status()));
-      if (!existing.ParseFromString(made->summary))
-        return copy->reply(absl::DataLossError("the session's summary is damaged"));
-      copy->reply(existing);
-    });
+    FindMade(copy, 0);
+  });
+}
+
+void SessionCopies::FindMade(std::shared_ptr<Copy> copy, int64_t after) {
+  services_.store.Read(copy->tenant, copy->id, after, kPage, [this, copy](absl::StatusOr<std::vector<LogRow>> rows) {
+    if (!rows.ok()) return copy->reply(StoreRefusal(rows.status()));
+    for (const LogRow& row : *rows) {
+      absl::StatusOr<v1::SessionEvent> event = EventOfRow(row);
+      if (!event.ok()) return copy->reply(event.status());
+      // The last one: those before it came with the events of another copy.
+      if (event->has_session_forked() || event->has_session_imported()) copy->made = *std::move(event);
+    }
+    if (rows->empty()) return AnswerMade(copy);
+    FindMade(copy, rows->back().sequence);
+  });
+}
+
+void SessionCopies::AnswerMade(const std::shared_ptr<Copy>& copy) {
+  const bool same = !copy->made || (FromOf(*copy->made) == FromOf(copy->last) &&
+                                    (copy->newest || copy->made->sequence() == copy->events));
+  if (!same) {
+    return copy->reply(absl::AlreadyExistsError(
+        fmt::format("client_key: {} was used before, for session {} out of the first {} events of {}; send the same "
+                    "again, or use a new key",
+                    copy->client_key, copy->id, copy->made->sequence() - 1, FromOf(*copy->made))));
+  }
+  services_.store.GetSession(copy->tenant, copy->id, [copy](absl::StatusOr<SessionRow> made) {
+    v1::Session existing;
+    if (!made.ok()) return copy->reply(StoreRefusal(made.status()));
+    if (!existing.ParseFromString(made->summary))
+      return copy->reply(absl::DataLossError("the session's summary is damaged"));
+    copy->reply(existing);
   });
 }
 

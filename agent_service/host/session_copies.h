@@ -31,12 +31,19 @@ class SessionCopies {
     std::string id;
     std::vector<LogRow> rows;
     v1::SessionEvent last;  // says where they are from
+    std::string client_key;
+    bool newest = false;                     // up to whichever event is the last
+    int64_t events = 0;                      // as they are written, with `last`
+    std::optional<v1::SessionEvent> made{};  // `last` of what the same key made before
     Reply<v1::Session> reply;
   };
 
   void ReadRows(std::shared_ptr<Copy> copy, const std::string& from, int64_t until);
   // All of it, or nothing. A session that is there already was made by the same key.
   void Write(std::shared_ptr<Copy> copy);
+  // Looks through the log of the one that is there already, from `after` on, for where it came from.
+  void FindMade(std::shared_ptr<Copy> copy, int64_t after);
+  void AnswerMade(const std::shared_ptr<Copy>& copy);
 
   SessionServices services_;
 };

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <limits>
 
+#include "agent_service/session/said_content.h"
 #include "common/base/utf8.h"
 
 namespace holdfast::agent {
@@ -65,10 +66,12 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       newest_turn_.clear_tools();
       compaction_.reset();
       compaction_due_ = false;
-      v1::SubmitTurnResponse response;
-      response.set_turn_id(started.turn_id());
-      response.set_sequence(event.sequence());
-      turns_by_key_[started.client_key()] = response;
+      if (!head_) {
+        KeyedTurn& keyed = turns_by_key_[started.client_key()];
+        keyed.response.set_turn_id(started.turn_id());
+        keyed.response.set_sequence(event.sequence());
+        keyed.content = ContentOf(started);
+      }
       quota::v1::Item item;
       item.mutable_message()->set_role(quota::v1::ROLE_USER);
       *item.mutable_message()->mutable_parts() = started.input();
@@ -100,7 +103,7 @@ void SessionState::Apply(const v1::SessionEvent& event) {
     case v1::SessionEvent::kToolResultRecorded: {
       const quota::v1::ToolResult& result = event.tool_result_recorded().result();
       const std::string& key = event.tool_result_recorded().client_key();
-      if (turn_ && !key.empty()) turn_->result_keys[result.call_id()] = key;
+      if (turn_ && !key.empty()) turn_->results_by_call[result.call_id()] = {key, ContentOf(result)};
       Result(result);
       break;
     }
@@ -274,12 +277,12 @@ void SessionState::Answer(const v1::ModelAnswered& answered) {
 }
 
 void SessionState::EndTurn(const std::string& why_tools_did_not_run) {
-  if (!turn_) return;
-  for (const quota::v1::ToolCall& call : turn_->open_tools) {
-    Say(ErrorResult(call.call_id(), why_tools_did_not_run));
   // Also one between turns: a copy that went on with it would make the original's call.
   compaction_.reset();
   compaction_due_ = false;
+  if (!turn_) return;
+  for (const quota::v1::ToolCall& call : turn_->open_tools) {
+    Say(ErrorResult(call.call_id(), why_tools_did_not_run));
   }
   turn_.reset();
   ++turns_since_snapshot_;
@@ -287,7 +290,12 @@ void SessionState::EndTurn(const std::string& why_tools_did_not_run) {
 
 const v1::SubmitTurnResponse* SessionState::FindTurn(const std::string& client_key) const {
   const auto found = turns_by_key_.find(client_key);
-  return found == turns_by_key_.end() ? nullptr : &found->second;
+  return found == turns_by_key_.end() ? nullptr : &found->second.response;
+}
+
+bool SessionState::TurnSaid(const std::string& client_key, size_t content) const {
+  const auto found = turns_by_key_.find(client_key);
+  return found != turns_by_key_.end() && found->second.content == content;
 }
 
 SessionState SessionState::Head() const {

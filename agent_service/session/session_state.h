@@ -13,18 +13,24 @@
 
 namespace holdfast::agent {
 
+// A result that may be sent again.
+struct KeyedResult {
+  std::string client_key;
+  size_t content = 0;  // ContentOf
+};
+
 // The turn that runs.
 struct TurnState {
   v1::TurnStarted started;
   int64_t first_sequence = 0;
-  int steps = 0;                                   // model calls begun
-  std::optional<v1::ModelCallStarted> call;        // begun and not answered
-  std::optional<v1::WaitNoted> wait;               // the newest of `call`
-  google::protobuf::Timestamp first_wait_time;     // of the first wait of `call`; meaningful with `wait`
-  std::vector<quota::v1::ToolCall> open_tools;     // asked for by the last answer, without a result, in order
-  std::map<std::string, std::string> result_keys;  // the client key of each result that has one, by call id
-  bool compaction_failed = false;                  // none is tried again in this turn
-  bool answered = false;                           // the last call was answered, and the answer asked for no tools
+  int steps = 0;                                       // model calls begun
+  std::optional<v1::ModelCallStarted> call;            // begun and not answered
+  std::optional<v1::WaitNoted> wait;                   // the newest of `call`
+  google::protobuf::Timestamp first_wait_time;         // of the first wait of `call`; meaningful with `wait`
+  std::vector<quota::v1::ToolCall> open_tools;         // asked for by the last answer, without a result, in order
+  std::map<std::string, KeyedResult> results_by_call;  // those that have a client key, by call id
+  bool compaction_failed = false;                      // none is tried again in this turn
+  bool answered = false;                               // the last call was answered, and the answer asked for no tools
   quota::v1::Usage usage;
   double waited_seconds = 0;  // by answered calls
 };
@@ -65,6 +71,8 @@ class SessionState {
   const ToolLease& lease() const { return lease_; }
   // The first event of the turn that this client key started, and its id. Null: none did.
   const v1::SubmitTurnResponse* FindTurn(const std::string& client_key) const;
+  // The turn that this client key started was of this content (ContentOf). False where it started none.
+  bool TurnSaid(const std::string& client_key, size_t content) const;
   const ContextView& view() const { return views_[view_]; }
   // Absent: nothing was measured since the context was last changed otherwise than by growing.
   const std::optional<MeasuredContext>& measured() const { return measured_; }
@@ -124,7 +132,11 @@ class SessionState {
   std::set<std::string> tool_call_ids_;
   std::optional<TurnState> turn_;
   ToolLease lease_;
-  std::map<std::string, v1::SubmitTurnResponse> turns_by_key_;
+  struct KeyedTurn {
+    v1::SubmitTurnResponse response;
+    size_t content = 0;
+  };
+  std::map<std::string, KeyedTurn> turns_by_key_;
   std::map<std::string, v1::RestoreSessionResponse> restores_by_key_;
   std::map<std::string, int64_t> snapshots_;
   int turns_since_snapshot_ = 0;

@@ -213,6 +213,44 @@ TEST_F(HostCopies, TheSameKeyForksOnce) {
   EXPECT_NE((*Fork(id, 0, "other"))->session_id(), first);
 }
 
+TEST_F(HostCopies, TheSameKeyForAnotherCopyIsRefused) {
+  const std::string id = CreateSession("key");
+  RunTurn(id, "k1", "one");
+  const std::string other = CreateSession("other");
+  RunTurn(other, "k1", "one");
+  const std::string at_four = (*Fork(id, 4, "key"))->session_id();
+  const std::string newest = (*Fork(id, 0, "newest"))->session_id();
+  for (const SessionAnswer& refused : {Fork(id, 3, "key"), Fork(other, 4, "key"), Fork(other, 0, "newest")}) {
+    EXPECT_TRUE(absl::IsAlreadyExists(refused->status())) << refused->status();
+    EXPECT_THAT(std::string(refused->status().message()), HasSubstr("client_key: "));
+  }
+  // Both sessions go on; the same request is the same all the same.
+  RunTurn(id, "k2", "two");
+  RunTurn(newest, "k2", "two");
+  RunTurn(at_four, "k2", "two");
+  EXPECT_EQ((*Fork(id, 4, "key"))->session_id(), at_four);
+  EXPECT_EQ((*Fork(id, 0, "newest"))->session_id(), newest);
+  // Of a fork: its log says twice where events are from.
+  const std::string second = (*Fork(newest, 0, "second"))->session_id();
+  EXPECT_EQ((*Fork(newest, 0, "second"))->session_id(), second);
+
+  ASSERT_TRUE(Import(Exported(id), "file")->ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(Import(Exported(other), "file")->status()));
+}
+
+TEST_F(HostCopies, TheSameKeyForAnotherRestoreIsRefused) {
+  const std::string id = CreateSession();
+  RunTurn(id, "k1", "one");
+  v1::RestoreSessionRequest request;
+  request.set_sequence(1);
+  request.set_client_key("r1");
+  ASSERT_TRUE(Restore(id, request)->ok());
+  request.set_sequence(2);
+  const RestoreAnswer refused = Restore(id, request);
+  EXPECT_TRUE(absl::IsAlreadyExists(refused->status())) << refused->status();
+  EXPECT_THAT(std::string(refused->status().message()), HasSubstr("client_key: r1"));
+}
+
 TEST_F(HostCopies, ForksOfWhatIsNotThereOrAnotherTenantsAreRefused) {
   const std::string id = CreateSession();
   EXPECT_TRUE(absl::IsInvalidArgument(Fork(id, 2)->status()));

@@ -51,11 +51,13 @@ class HostLease : public HostTest {
     return Call(id, request, &ActiveSession::ReleaseLease)->value().released();
   }
   absl::StatusOr<v1::SubmitToolResultResponse> Result(const std::string& id, const std::string& call_id,
-                                                      int64_t generation, const std::string& key = "") {
+                                                      int64_t generation, const std::string& key = "",
+                                                      const std::string& output = "r", bool is_error = false) {
     v1::SubmitToolResultRequest request;
     request.set_session_id(id);
     request.set_call_id(call_id);
-    request.set_output("r");
+    request.set_output(output);
+    request.set_is_error(is_error);
     request.set_lease_generation(generation);
     request.set_client_key(key);
     return *Call(id, request, &ActiveSession::SubmitToolResult);
@@ -192,6 +194,16 @@ TEST_F(HostLease, AResultThatIsSubmittedAgainWithItsKeyIsAccepted) {
   EXPECT_THAT(Log(id), testing::ElementsAre("created", "turn", "call 1", "answer", "result c1"));
   Restart();
   EXPECT_TRUE(Result(id, "c1", 0, "key")->accepted()) << "the log knows";
+}
+
+TEST_F(HostLease, AnotherResultUnderTheSameKeyIsRefused) {
+  const std::string id = WithOpenCall();
+  ASSERT_TRUE(Result(id, "c1", 0, "key")->accepted());
+  for (const auto& refused : {Result(id, "c1", 0, "key", "other"), Result(id, "c1", 0, "key", "r", true)}) {
+    EXPECT_TRUE(absl::IsAlreadyExists(refused.status())) << refused.status();
+    EXPECT_THAT(std::string(refused.status().message()), HasSubstr("client_key: key was used before"));
+  }
+  EXPECT_TRUE(Result(id, "c1", 0, "key")->accepted());
 }
 
 TEST_F(HostLease, SurvivesARestartOfTheService) {

@@ -249,7 +249,7 @@ TEST_F(HostTurn, TheSameClientKeyIsTheSameTurnWhileItRunsAndAfterwards) {
   const std::string id = CreateSession();
   const TurnAnswer first = Submit(id);
   for (int phase = 0; phase < 3; ++phase) {
-    const TurnAnswer again = Submit(id, Turn("k1", "other words"));
+    const TurnAnswer again = Submit(id);
     ASSERT_TRUE(again.has_value() && again->ok());
     EXPECT_EQ((*again)->turn_id(), (*first)->turn_id());
     EXPECT_EQ((*again)->sequence(), (*first)->sequence());
@@ -257,6 +257,33 @@ TEST_F(HostTurn, TheSameClientKeyIsTheSameTurnWhileItRunsAndAfterwards) {
     if (phase == 1) Restart();
   }
   EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "completed"));
+}
+
+TEST_F(HostTurn, TheSameClientKeyForOtherWordsIsRefused) {
+  const std::string id = CreateSession();
+  Submit(id);
+  v1::SubmitTurnRequest input = Turn("k1", "something else");
+  v1::SubmitTurnRequest more = Turn();
+  more.add_input()->set_text("and more");
+  v1::SubmitTurnRequest instructions = Turn();
+  instructions.set_instructions(instructions.instructions() + "Be brief.");
+  v1::SubmitTurnRequest model = Turn();
+  model.set_model("another");
+  for (const bool restarted : {false, true}) {
+    if (restarted) Restart();
+    for (const v1::SubmitTurnRequest& request : {input, more, instructions, model}) {
+      const TurnAnswer refused = Submit(id, request);
+      EXPECT_TRUE(absl::IsAlreadyExists(refused->status())) << refused->status();
+      EXPECT_THAT(std::string(refused->status().message()), testing::HasSubstr("client_key: k1 was used before"));
+    }
+    EXPECT_TRUE(Submit(id)->ok());
+    v1::SubmitTurnRequest named = Turn();
+    named.set_model("o4-mini");
+    EXPECT_TRUE(Submit(id, named)->ok()) << "the session's model by its name";
+  }
+  AnswerCall({Said("hi")});
+  EXPECT_TRUE(absl::IsAlreadyExists(Submit(id, input)->status()));
+  EXPECT_TRUE(Submit(id)->ok());
 }
 
 TEST_F(HostTurn, TheSameClientKeyTwiceAtOnceStartsOneTurn) {
