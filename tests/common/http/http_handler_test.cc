@@ -102,8 +102,9 @@ TEST_F(HttpHandlerTest, AClientThatTakesNothingOfAStreamIsCutAndItsHandlerTold) 
 // Everything that the server says until it closes.
 std::string ReadAll(tcp::socket& socket) {
   std::string all;
-  boost::system::error_code end;
-  asio::read(socket, asio::dynamic_buffer(all), end);
+  boost::system::error_code error;
+  asio::read(socket, asio::dynamic_buffer(all), error);
+  EXPECT_EQ(error, asio::error::eof);
   return all;
 }
 
@@ -159,15 +160,6 @@ TEST_F(HttpHandlerTest, ToldWhenAClientHasCaughtUp) {
   std::string taken(19'500'000, '\0');
   asio::read(socket, asio::buffer(taken));
   EXPECT_LE(caught_up.get_future().get(), 1'000'000U);
-}
-
-// All that the server says until it closes.
-std::string ReadAll(tcp::socket& socket) {
-  std::string all;
-  boost::system::error_code error;
-  asio::read(socket, asio::dynamic_buffer(all), error);
-  EXPECT_EQ(error, asio::error::eof);
-  return all;
 }
 
 std::vector<std::string> PathsIn(const std::string& answers) {
