@@ -20,6 +20,16 @@ constexpr char kLog[] =
 constexpr char kColumns[] =
     "tenant, session_id, title, model, workspace, created_us, updated_us, last_sequence, running, summary";
 
+constexpr int kLastSequence = 7;
+
+absl::Status Damaged(const std::string& what) {
+  return absl::DataLossError(what + ": the disk is failing; restart agent_service, which saves what can be read");
+}
+
+absl::Status Missing(const std::string& session_id, int64_t sequence) {
+  return Damaged(fmt::format("event {} of session {} is missing", sequence, session_id));
+}
+
 SessionRow SessionOf(const sqlite::Statement& row) {
   SessionRow session;
   session.tenant = row.Bytes(0);
@@ -29,7 +39,7 @@ SessionRow SessionOf(const sqlite::Statement& row) {
   session.workspace = row.Bytes(4);
   session.created = FromMicros(row.Int(5));
   session.updated = FromMicros(row.Int(6));
-  session.last_sequence = row.Int(7);
+  session.last_sequence = row.Int(kLastSequence);
   session.running = row.Int(8) != 0;
   session.summary = row.Bytes(9);
   return session;
@@ -88,27 +98,31 @@ SessionReader::SessionReader(sqlite::Statement log, sqlite::Statement session, s
 
 absl::StatusOr<std::vector<LogRow>> SessionReader::Read(const std::string& tenant, const std::string& session_id,
                                                         int64_t after_sequence, int limit) {
+  // Not reset before the end, so that both statements see one state of the database.
+  sqlite::ResetAtExit reset_session(session_);
+  const absl::StatusOr<bool> listed = session_.BindText(1, tenant).BindText(2, session_id).Step();
+  if (!listed.ok()) return listed.status();
+  const int64_t end = *listed ? session_.Int(kLastSequence) : 0;
+
   sqlite::ResetAtExit reset(log_);
   log_.BindText(1, tenant).BindText(2, session_id).Bind(3, after_sequence).Bind(4, limit);
   std::vector<LogRow> events;
+  int64_t sequence = std::max(after_sequence, int64_t{0});
   size_t bytes = 0;
   while (true) {
     const absl::StatusOr<bool> row = log_.Step();
     if (!row.ok()) return row.status();
     if (!*row) break;
+    if (!*listed) return Damaged(fmt::format("session {} has events and is not listed", session_id));
     bytes += log_.ByteCount(4);
-    if (!events.empty() && bytes > kMaxReadBytes) break;
+    if (!events.empty() && bytes > kMaxReadBytes) return events;
     events.push_back(EventOf(log_));
-    if (!log_.Null(5) && log_.Int(5) != RowCheck(tenant, session_id, events.back().sequence, events.back())) {
-      return absl::DataLossError(
-          fmt::format("event {} of session {} is not what was written: the disk is failing; "
-                      "restart agent_service, which saves what can be read",
-                      events.back().sequence, session_id));
-    }
+    if (events.back().sequence != ++sequence) return Missing(session_id, sequence);
+    if (!log_.Null(5) && log_.Int(5) != RowCheck(tenant, session_id, sequence, events.back()))
+      return Damaged(fmt::format("event {} of session {} is not what was written", sequence, session_id));
   }
-  if (events.empty()) {  // nothing new, or no session?
-    if (const absl::StatusOr<SessionRow> session = Get(tenant, session_id); !session.ok()) return session.status();
-  }
+  if (!*listed) return NoSuchSession(session_id);
+  if (sequence < end && events.size() < static_cast<size_t>(limit)) return Missing(session_id, sequence + 1);
   return events;
 }
 

@@ -14,7 +14,8 @@ class SessionReader {
  public:
   static absl::StatusOr<SessionReader> Create(sqlite::Connection& connection);
 
-  // The arguments have passed CheckRead or CheckList.
+  // The arguments have passed CheckRead or CheckList. DATA_LOSS names the session and the event that is missing, also
+  // the last ones that the session's row knows of, or is not what was written.
   absl::StatusOr<std::vector<LogRow>> Read(const std::string& tenant, const std::string& session_id,
                                            int64_t after_sequence, int limit);
   absl::StatusOr<SessionRow> Get(const std::string& tenant, const std::string& session_id);

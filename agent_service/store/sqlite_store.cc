@@ -11,6 +11,7 @@
 #include "agent_service/store/session_writer.h"
 #include "common/sqlite/database_files.h"
 #include "common/sqlite/lock_file.h"
+#include "common/sqlite/schema.h"
 #include "common/sqlite/sqlite.h"
 #include "common/sqlite/write_ahead_log.h"
 
@@ -50,11 +51,25 @@ absl::StatusOr<int64_t> CountUp(sqlite::Connection& connection) {
   return NextGeneration(connection, [give_up] { return std::chrono::steady_clock::now() < give_up; });
 }
 
+const absl::Status& StatusOf(const absl::Status& status) { return status; }
+template <typename T>
+const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
+  return result.status();
+}
+
 }  // namespace
 
 // In the order in which it is made; taken apart the other way round. The writing connection closes last, since it alone
 // may copy the write-ahead log into the database.
 struct SqliteStore::Database {
+  // What a read or a write finds damaged, the next start looks for.
+  template <typename Result>
+  Result Noting(Result result) const {
+    if (absl::IsDataLoss(StatusOf(result))) sqlite::MarkForCheck(path);
+    return result;
+  }
+
+  std::string path;
   LockFile lock;
   sqlite::Connection write_connection;
   SessionWriter writer;
@@ -83,13 +98,15 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   absl::StatusOr<SessionReader> reader = SessionReader::Create(*read_connection);
   if (!reader.ok()) return reader.status();
 
-  auto database = std::make_unique<Database>(Database{.lock = *std::move(lock),
+  auto database = std::make_unique<Database>(Database{.path = *resolved,
+                                                      .lock = *std::move(lock),
                                                       .write_connection = *std::move(write_connection),
                                                       .writer = *std::move(writer),
                                                       .read_connection = *std::move(read_connection),
                                                       .reader = *std::move(reader)});
   absl::StatusOr<std::unique_ptr<GroupCommit>> commits = GroupCommit::Create(database->write_connection, executor);
   if (!commits.ok()) return commits.status();
+  sqlite::RemoveCheckMark(*resolved);
   return std::unique_ptr<SqliteStore>(
       new SqliteStore(std::move(database), *generation, *std::move(commits), std::move(executor)));
 }
@@ -109,13 +126,14 @@ void SqliteStore::Append(AppendRequest request, Callback<int64_t> done) {
   for (const LogRow& event : request.events) bytes += event.bytes.size();
   const int64_t before = request.expected_sequence;
   const auto count = static_cast<int64_t>(request.events.size());
-  commits_->Submit({.bytes = bytes,
-                    .apply = [this, request = std::move(request)] { return database_->writer.Append(request); },
-                    .done =
-                        [before, count, done = std::move(done)](absl::Status status) mutable {
-                          if (!status.ok()) return std::move(done)(std::move(status));
-                          std::move(done)(before + count);
-                        }});
+  commits_->Submit(
+      {.bytes = bytes,
+       .apply = [this, request = std::move(request)] { return database_->Noting(database_->writer.Append(request)); },
+       .done =
+           [before, count, done = std::move(done)](absl::Status status) mutable {
+             if (!status.ok()) return std::move(done)(std::move(status));
+             std::move(done)(before + count);
+           }});
 }
 
 void SqliteStore::Read(std::string tenant, std::string session_id, int64_t after_sequence, int limit,
@@ -150,10 +168,11 @@ void SqliteStore::ListRunning(Callback<std::vector<SessionRow>> done) {
 }
 
 void SqliteStore::DeleteSession(std::string tenant, std::string session_id, Done done) {
-  commits_->Submit(
-      {.apply = [this, tenant = std::move(tenant),
-                 session_id = std::move(session_id)] { return database_->writer.Delete(tenant, session_id); },
-       .done = std::move(done)});
+  commits_->Submit({.apply =
+                        [this, tenant = std::move(tenant), session_id = std::move(session_id)] {
+                          return database_->Noting(database_->writer.Delete(tenant, session_id));
+                        },
+                    .done = std::move(done)});
 }
 
 template <typename T>
@@ -164,7 +183,7 @@ void SqliteStore::Finish(Callback<T> done, absl::StatusOr<T> result) {
 template <typename T>
 void SqliteStore::ReadWith(absl::AnyInvocable<absl::StatusOr<T>()> query, Callback<T> done) {
   read_thread_.Post([this, query = std::move(query), done = std::move(done)]() mutable {
-    Finish<T>(std::move(done), std::move(query)());
+    Finish<T>(std::move(done), database_->Noting(std::move(query)()));
   });
 }
 

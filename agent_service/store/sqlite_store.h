@@ -24,7 +24,8 @@ class SqliteStore final : public Store {
   using Executor = agent::Executor;
 
   // Blocks. Makes the file (0600) and the folders above it (0700) if need be, takes the lock `<path>.lock`, checks
-  // files below 256 MiB for damage, and migrates older schemas. FAILED_PRECONDITION: in use by another agent_service,
+  // the write-ahead log for damage, and files below 256 MiB or in which damage was met before (`<path>.check`), and
+  // migrates older schemas. FAILED_PRECONDITION: in use by another agent_service,
   // of a newer release, or no database of ours; DATA_LOSS: damaged; UNAVAILABLE: cannot be opened or locked by another
   // program. Messages name the path.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path, Executor executor);

@@ -12,6 +12,8 @@ namespace {
 
 constexpr uintmax_t kMaxCheckedBytes = uintmax_t{256} << 20;
 
+std::string CheckMark(const std::string& path) { return path + ".check"; }
+
 absl::Status CheckDamage(Connection& connection, const std::string& path) {
   if (!IsCheckedWhole(path)) return absl::OkStatus();
   const absl::StatusOr<std::string> verdict = connection.QueryText("PRAGMA integrity_check(1)");
@@ -26,8 +28,16 @@ absl::Status CheckDamage(Connection& connection, const std::string& path) {
 
 bool IsCheckedWhole(const std::string& path) {
   std::error_code error;
+  if (std::filesystem::exists(CheckMark(path), error)) return true;
   const uintmax_t size = std::filesystem::file_size(path, error);
   return !error && size < kMaxCheckedBytes;
+}
+
+void MarkForCheck(const std::string& path) { MakeDatabaseFile(CheckMark(path)).IgnoreError(); }
+
+void RemoveCheckMark(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove(CheckMark(path), ignored);
 }
 
 absl::StatusOr<Connection> OpenOwnDatabase(const std::string& path, const Schema& schema, Durability durability) {

@@ -24,8 +24,14 @@ struct Schema {
 // and for another program's database, DATA_LOSS for one that is damaged. Changes nothing. `path` is for the messages.
 absl::Status CheckDatabase(Connection& connection, const std::string& path, const Schema& schema);
 
-// Checking reads the whole file; one that is so large that a start would take too long is not checked.
+// Checking reads the whole file; one that is so large that a start would take too long is not checked, unless it is
+// marked.
 bool IsCheckedWhole(const std::string& path);
+
+// An empty file `path`.check beside a database in which damage was met while it was used: the next start checks it,
+// however large it is. Does nothing where no file can be made.
+void MarkForCheck(const std::string& path);
+void RemoveCheckMark(const std::string& path);
 
 // Runs the migrations that the database has not seen, all in one transaction.
 absl::Status Migrate(Connection& connection, const Schema& schema, const std::function<bool()>& keep_trying);

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <algorithm>
+#include <bit>
+#include <cstring>
 #include <ctime>
 
 #include "common/sqlite/mapped_file.h"
@@ -18,11 +19,8 @@ constexpr uint32_t kMagic = 0x377f0682;  // the lowest bit: checksums are over b
 
 uint32_t Word(std::string_view bytes, size_t at, bool big_endian = true) {
   uint32_t word = 0;
-  for (size_t i = 0; i < 4; ++i) {
-    const uint32_t byte = static_cast<unsigned char>(bytes[at + i]);
-    word |= byte << (8 * (big_endian ? 3 - i : i));
-  }
-  return word;
+  std::memcpy(&word, bytes.data() + at, sizeof word);
+  return big_endian == (std::endian::native == std::endian::big) ? word : __builtin_bswap32(word);
 }
 
 struct Pair {

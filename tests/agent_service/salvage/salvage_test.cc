@@ -248,6 +248,28 @@ TEST_F(SalvageTest, PagesThatAreOverwrittenLoseWhatWasOnThem) {
   EXPECT_GT(salvaged, 5);
 }
 
+// A start does not check so large a file; the read that meets the damage has the next one do it.
+TEST_F(SalvageTest, DamageOfALargeFileIsSalvagedAtTheStartAfterItWasMet) {
+  Fill();
+  ASSERT_TRUE(Connect().Execute("UPDATE log SET bytes = x'00' WHERE session_id = 'session-2' AND sequence = 7").ok());
+  const auto grow = [this] { fs::resize_file(path(), uintmax_t{257} << 20); };
+  grow();
+  {
+    auto store = MustOpen();
+    EXPECT_TRUE(absl::IsDataLoss(StoreCalls(store.get()).Read("team", Name(2)).status()));
+    EXPECT_TRUE(fs::exists(path() + ".check"));
+  }
+  grow();
+  ASSERT_TRUE(absl::IsDataLoss(Open().status()));
+  EXPECT_TRUE(fs::exists(path() + ".check"));
+  const auto report = Salvage(path());
+  ASSERT_TRUE(report.ok()) << report.status();
+  ExpectSavedOrNamed(*report, ReadAll());
+  ASSERT_EQ(report->losses.size(), 1U);
+  EXPECT_EQ(report->losses[0].kept, 6);
+  EXPECT_FALSE(fs::exists(path() + ".check"));
+}
+
 TEST_F(SalvageTest, TheNewOneIsWrittenOnAndFencesOlderWriters) {
   Fill();
   std::string bytes = Bytes();

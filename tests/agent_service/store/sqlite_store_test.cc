@@ -88,6 +88,31 @@ TEST_F(SqliteStoreWrites, FinishesQueuedWorkAndCallsBackWhenDestroyed) {
   EXPECT_THAT(*StoreCalls(store.get()).Read("team", "s1"), SizeIs(300));
 }
 
+TEST_F(SqliteStoreWrites, AReadNamesTheEventThatIsMissing) {
+  auto store = MustOpen();
+  StoreCalls calls(store.get());
+  ASSERT_TRUE(calls.Append(MakeAppend("team", "s1", 0, 9)).ok());
+  auto person = Connect();
+  ASSERT_TRUE(person.Execute("DELETE FROM log WHERE sequence IN (4, 9)").ok());
+  EXPECT_THAT(*calls.Read("team", "s1", 0, 3), SizeIs(3));
+  const auto gap = calls.Read("team", "s1", 0, 5);
+  EXPECT_TRUE(absl::IsDataLoss(gap.status())) << gap.status();
+  EXPECT_THAT(std::string(gap.status().message()), testing::HasSubstr("event 4 of session s1 is missing"));
+  EXPECT_TRUE(absl::IsDataLoss(calls.Read("team", "s1", 3).status()));
+  EXPECT_THAT(*calls.Read("team", "s1", 4, 4), SizeIs(4));
+  // The last one: by the session's own row.
+  for (const int64_t after : {4, 8}) {
+    const auto end = calls.Read("team", "s1", after);
+    EXPECT_TRUE(absl::IsDataLoss(end.status())) << end.status();
+    EXPECT_THAT(std::string(end.status().message()), testing::HasSubstr("event 9 of session s1 is missing"));
+  }
+  EXPECT_THAT(*calls.Read("team", "s1", 9), SizeIs(0));
+  ASSERT_TRUE(person.Execute("DELETE FROM sessions").ok());
+  const auto unlisted = calls.Read("team", "s1");
+  EXPECT_TRUE(absl::IsDataLoss(unlisted.status())) << unlisted.status();
+  EXPECT_THAT(std::string(unlisted.status().message()), testing::HasSubstr("s1 has events and is not listed"));
+}
+
 TEST_F(SqliteStoreWrites, UndoesOneAppendThatContradictsTheLogAndKeepsItsNeighbours) {
   auto store = MustOpen();
   auto person = Connect();
