@@ -122,6 +122,9 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
   Impl& self = *impl;
   if (signals == Signals::kStop) self.StopOnSignals();
   const auto on_loop = [&loop = self.loop](absl::AnyInvocable<void()> task) { loop.Post(std::move(task)); };
+  const auto finished = FinishSalvage(config.store_path);
+  if (!finished.ok()) return finished.status();
+  for (const std::string& line : *finished) spdlog::error("{}", line);
   auto store = SqliteStore::Open(config.store_path, on_loop);
   if (IsDamage(store.status()) && SaveDamaged(config.store_path, store.status()))
     store = SqliteStore::Open(config.store_path, on_loop);

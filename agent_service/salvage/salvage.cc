@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <system_error>
 #include <utility>
@@ -22,6 +23,7 @@
 #include "common/sqlite/database_files.h"
 #include "common/sqlite/lock_file.h"
 #include "common/sqlite/mapped_file.h"
+#include "common/sqlite/schema.h"
 #include "common/sqlite/sqlite.h"
 #include "common/sqlite/write_ahead_log.h"
 
@@ -38,7 +40,8 @@ struct Found {
   std::map<int64_t, LogRow> events;  // those that are whole
   int64_t known = 0;                 // the highest sequence that anything names
   int64_t generation = 0;
-  bool listed = false;  // in the table of sessions
+  bool listed = false;    // in the table of sessions
+  bool doubtful = false;  // not listed, and its rows may be on free pages
 };
 
 using Sessions = std::map<Key, Found>;
@@ -63,7 +66,7 @@ absl::Status CopyWithLog(const std::string& path, const std::string& copy, bool*
 
 void RemoveDatabase(const std::string& path) {
   std::error_code ignored;
-  for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path + suffix, ignored);
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) fs::remove(path + suffix, ignored);
 }
 
 bool IsWhole(const FoundEvent& found) {
@@ -87,7 +90,7 @@ Sessions Sort(FoundRows rows) {
     found.known = std::max(found.known, sequence);
     found.events.emplace(sequence, std::move(event.row));
   }
-  if (!rows.free_pages_known) std::erase_if(sessions, [](const auto& entry) { return !entry.second.listed; });
+  for (auto& [key, found] : sessions) found.doubtful = !found.listed && !rows.free_pages_known;
   return sessions;
 }
 
@@ -155,6 +158,10 @@ absl::StatusOr<Sessions> ReadDamaged(const std::string& path, const std::string&
 
 // The session's row and log in the new database. False: no event of it can be read.
 absl::StatusOr<bool> Write(const Key& key, Found& found, SessionWriter& writer, SalvageReport* report) {
+  if (found.doubtful) {
+    report->losses.push_back({key.first, key.second, 0, found.known, true});
+    return false;
+  }
   AppendRequest append;
   SessionState state;
   for (auto& [sequence, row] : found.events) {
@@ -165,7 +172,7 @@ absl::StatusOr<bool> Write(const Key& key, Found& found, SessionWriter& writer, 
     append.events.push_back(std::move(row));
   }
   const auto kept = static_cast<int64_t>(append.events.size());
-  if (kept < found.known) report->losses.push_back({key.first, key.second, kept, found.known});
+  if (kept < found.known) report->losses.push_back({key.first, key.second, kept, found.known, false});
   if (kept == 0) return false;
   if (kept < found.known) {
     v1::SessionEvent lost;
@@ -209,6 +216,63 @@ absl::Status WriteAll(Sessions sessions, const std::string& path, SalvageReport*
   return status;
 }
 
+// Complete and durable: only then does it have this name.
+std::string Made(const std::string& path, const std::string& time) { return path + ".salvaged-" + time; }
+std::string Damaged(const std::string& path, const std::string& time) { return path + ".damaged-" + time; }
+
+std::string FolderOf(const std::string& path) { return fs::path(path).parent_path().string(); }
+
+// The time of a salvage whose database waits to be put in place; empty: there is none.
+std::string FindUnfinished(const std::string& path) {
+  const std::string prefix = fs::path(Made(path, "")).filename().string();
+  std::error_code error;
+  for (fs::directory_iterator entry(FolderOf(path), error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const std::string time = name.starts_with(prefix) ? name.substr(prefix.size()) : "";
+    if (!time.empty() && time.find_first_not_of("0123456789") == std::string::npos) return time;
+  }
+  return "";
+}
+
+absl::Status WriteDurably(const std::string& path, const std::string& text) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return Failed("write", path, std::error_code(errno, std::generic_category()));
+  errno = ENOSPC;  // of a write that is short
+  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
+  const int failed = written ? 0 : errno;
+  close(fd);
+  if (failed != 0) return Failed("write", path, std::error_code(failed, std::generic_category()));
+  return absl::OkStatus();
+}
+
+// Each step may be the last one before a crash; done again from the start it ends what is left.
+absl::Status PutInPlace(const std::string& path, const std::string& time) {
+  const std::string damaged = Damaged(path, time);
+  std::error_code error;
+  // The damaged one has its new name before it loses the old one: at no moment is there nothing.
+  if (!fs::exists(damaged, error)) {
+    fs::create_hard_link(path, damaged, error);
+    if (error) {  // not every file system has them
+      error.clear();
+      fs::copy_file(path, damaged + ".part", fs::copy_options::overwrite_existing, error);
+      if (!error) fs::rename(damaged + ".part", damaged, error);
+    }
+    if (error) return Failed("keep the damaged database as", damaged, error);
+  }
+  // Before the new database has the name: its write-ahead log this is not.
+  if (fs::exists(path + "-wal", error)) {
+    fs::rename(path + "-wal", damaged + "-wal", error);
+    if (error) return Failed("keep the damaged database's log as", damaged + "-wal", error);
+  }
+  fs::remove(path + "-shm", error);
+  if (error) return Failed("remove", path + "-shm", error);
+  if (absl::Status status = SyncDirectory(FolderOf(path)); !status.ok()) return status;
+  fs::rename(Made(path, time), path, error);
+  if (error) return Failed("put the salvaged database in its place:", path, error);
+  sqlite::RemoveCheckMark(path);
+  return SyncDirectory(FolderOf(path));
+}
+
 }  // namespace
 
 bool IsDamage(const absl::Status& opened) { return absl::IsDataLoss(opened) || absl::IsInternal(opened); }
@@ -220,31 +284,54 @@ absl::StatusOr<SalvageReport> Salvage(const std::string& given) {
   const absl::StatusOr<LockFile> lock = LockFile::Acquire(path + ".lock", "agent_service");
   if (!lock.ok()) return lock.status();
 
+  if (!FindUnfinished(path).empty())
+    return absl::FailedPreconditionError(fmt::format("{}: an earlier salvage was not finished; start again", path));
+
   SalvageReport report;
   const auto now =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
-  report.damaged = fmt::format("{}.damaged-{}", path, now.count());
+  const std::string time = std::to_string(now.count());
+  report.damaged = Damaged(path, time);
   const std::string copy = path + ".salvaging";
-  const std::string made = path + ".salvaged";
+  const std::string made = path + ".salvaging-new";
   RemoveDatabase(copy);
   RemoveDatabase(made);
   absl::StatusOr<Sessions> sessions = ReadDamaged(path, copy, &report);
   absl::Status status = sessions.ok() ? WriteAll(*std::move(sessions), made, &report) : sessions.status();
   RemoveDatabase(copy);
+  if (status.ok()) {
+    std::string text;
+    for (const std::string& line : Describe(report)) text += line + "\n";
+    status = WriteDurably(report.damaged + ".txt", text);
+  }
+  if (status.ok()) {
+    std::error_code error;
+    fs::rename(made, Made(path, time), error);
+    if (error) status = Failed("name the salvaged database", Made(path, time), error);
+  }
   if (!status.ok()) {
     RemoveDatabase(made);
     return status;
   }
-  // The damaged one has its new name before it loses the old one: at no moment is there nothing.
-  std::error_code error;
-  fs::create_hard_link(path, report.damaged, error);
-  if (error) fs::copy_file(path, report.damaged, error);
-  if (error) return Failed("keep the damaged database as", report.damaged, error);
-  if (fs::exists(path + "-wal", error)) fs::rename(path + "-wal", report.damaged + "-wal", error);
-  fs::remove(path + "-shm", error);
-  fs::rename(made, path, error);
-  if (error) return Failed("put the salvaged database in its place:", path, error);
+  if (status = SyncDirectory(FolderOf(path)); !status.ok()) return status;
+  if (status = PutInPlace(path, time); !status.ok()) return status;
   return report;
+}
+
+absl::StatusOr<std::vector<std::string>> FinishSalvage(const std::string& given) {
+  const absl::StatusOr<std::string> resolved = ResolveDatabasePath(given);
+  if (!resolved.ok()) return resolved.status();
+  const std::string& path = *resolved;
+  std::vector<std::string> lines;
+  if (FindUnfinished(path).empty()) return lines;
+  const absl::StatusOr<LockFile> lock = LockFile::Acquire(path + ".lock", "agent_service");
+  if (!lock.ok()) return lock.status();
+  const std::string time = FindUnfinished(path);  // another one may have been faster
+  if (time.empty()) return lines;
+  if (absl::Status status = PutInPlace(path, time); !status.ok()) return status;
+  std::ifstream text(Damaged(path, time) + ".txt");
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
 }
 
 std::vector<std::string> Describe(const SalvageReport& report) {
@@ -254,6 +341,12 @@ std::vector<std::string> Describe(const SalvageReport& report) {
   if (report.log_unread) lines.push_back("its write-ahead log could not be read: the newest events may be lost");
   if (report.log_damaged) lines.push_back("its write-ahead log was damaged, too: what is whole behind that was read");
   for (const Loss& loss : report.losses) {
+    if (loss.unlisted) {
+      lines.push_back(fmt::format(
+          "not saved: session {} of tenant {}, {} events: it is in no list of sessions and may have been deleted",
+          loss.session_id, loss.tenant, loss.known));
+      continue;
+    }
     lines.push_back(loss.kept == 0 ? fmt::format("lost: session {} of tenant {}, all of its {} events", loss.session_id,
                                                  loss.tenant, loss.known)
                                    : fmt::format("lost: session {} of tenant {}, events {} to {}", loss.session_id,

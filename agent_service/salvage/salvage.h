@@ -15,6 +15,8 @@ struct Loss {
   std::string session_id;
   int64_t kept = 0;   // its first so many events are there; 0: nothing is
   int64_t known = 0;  // the damaged file knew of so many
+  // In no list of sessions, and which pages are free cannot be read: it may have been deleted.
+  bool unlisted = false;
 };
 
 struct SalvageReport {
@@ -33,10 +35,14 @@ struct SalvageReport {
 bool IsDamage(const absl::Status& opened);
 
 // Saves what can be read of a damaged database of sessions into a new one, which takes its place; the damaged one stays
-// beside it as `<path>.damaged-<time>`. Of each session the events before the first that is missing or damaged are
-// kept; one that lost any has a session_salvaged event after them. Blocks. DATA_LOSS: nothing of a session can be read,
-// and nothing was changed; FAILED_PRECONDITION: in use.
+// beside it as `<path>.damaged-<time>`, with Describe's lines in `<path>.damaged-<time>.txt`. Of each session the
+// events before the first that is missing or damaged are kept; one that lost any has a session_salvaged event after
+// them. Blocks. DATA_LOSS: nothing of a session can be read, and nothing was changed; FAILED_PRECONDITION: in use.
 absl::StatusOr<SalvageReport> Salvage(const std::string& path);
+
+// To be called before the database is opened. Where a salvage was ended (by a crash, say) between being complete and
+// having put its database in place, ends it, and yields Describe's lines; else none. Blocks. Errors as of Salvage.
+absl::StatusOr<std::vector<std::string>> FinishSalvage(const std::string& path);
 
 // A line for people, for the report and for each loss.
 std::vector<std::string> Describe(const SalvageReport& report);

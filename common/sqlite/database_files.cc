@@ -20,17 +20,6 @@ absl::Status Failed(const char* what, const fs::path& path, int error) {
                                             RemedyFor(error)));
 }
 
-// A new name survives a power cut only once its directory was synced.
-absl::Status SyncDirectory(const fs::path& directory) {
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return Failed("open the directory", directory, errno);
-  const int error = fsync(fd) == 0 ? 0 : errno;
-  close(fd);
-  // Some file systems cannot sync a directory (EINVAL, fsync(2)); they have nothing better to offer.
-  if (error != 0 && error != EINVAL) return Failed("sync the directory", directory, error);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 const char* RemedyFor(int error) {
@@ -44,6 +33,16 @@ const char* RemedyFor(int error) {
     default:
       return "check the owner and the mode of it and of its folder, or choose another store";
   }
+}
+
+absl::Status SyncDirectory(const std::string& directory) {
+  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Failed("open the directory", directory, errno);
+  const int error = fsync(fd) == 0 ? 0 : errno;
+  close(fd);
+  // Some file systems cannot sync a directory (EINVAL, fsync(2)); they have nothing better to offer.
+  if (error != 0 && error != EINVAL) return Failed("sync the directory", directory, error);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> ResolveDatabasePath(const std::string& path) {
@@ -68,7 +67,7 @@ absl::Status MakeParentDirectories(const std::string& path) {
     }
     if (errno != ENOENT) return Failed("look at", directory, errno);
     if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return Failed("make the folder", directory, errno);
-    if (absl::Status status = SyncDirectory(directory.parent_path()); !status.ok()) return status;
+    if (absl::Status status = SyncDirectory(directory.parent_path().string()); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -80,7 +79,7 @@ absl::Status MakeDatabaseFile(const std::string& path) {
   if (fd < 0 && errno == EEXIST) return absl::OkStatus();
   if (fd < 0) return Failed("make the database", path, errno);
   close(fd);
-  return SyncDirectory(fs::path(path).parent_path());
+  return SyncDirectory(fs::path(path).parent_path().string());
 }
 
 // SQLite's own files go with the database: a write-ahead log that stayed would be taken for that of the new one.

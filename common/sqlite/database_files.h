@@ -17,6 +17,9 @@ absl::StatusOr<std::string> ResolveDatabasePath(const std::string& path);
 // Makes what is missing of the folders above `path` (absolute), each 0700 and durable.
 absl::Status MakeParentDirectories(const std::string& path);
 
+// A name that was made, changed or removed there survives a power cut only after this.
+absl::Status SyncDirectory(const std::string& directory);
+
 // Makes an empty file (0600, durable) if there is none; an existing one keeps its mode. Errors name the path.
 absl::Status MakeDatabaseFile(const std::string& path);
 
