@@ -25,6 +25,8 @@ namespace {
 // Unary calls finish in milliseconds; watchers have been ended by then.
 constexpr Duration kDrain = std::chrono::seconds(5);
 constexpr Duration kMetricsInterval = std::chrono::seconds(1);
+// How long a refused write counts, where none follows that would tell: as long as probes mostly pause.
+constexpr Duration kRefusedFor = std::chrono::seconds(10);
 
 // False: nothing was changed.
 bool SaveDamaged(const std::string& path, const absl::Status& how) {
@@ -64,7 +66,9 @@ struct AgentServer::Impl final : SessionObserver {
   std::unique_ptr<Identity> identity;
   std::unique_ptr<AgentServiceImpl> service;
   std::unique_ptr<Loop::Timer> metrics_timer;
+  std::unique_ptr<Loop::Timer> refused_timer;
   bool resumed = false;
+  bool refused = false;  // the store took nothing when it was last asked, and that was not long ago
   int stalled = 0;
   Duration drain = kDrain;
   bool stopping = false;
@@ -81,9 +85,23 @@ struct AgentServer::Impl final : SessionObserver {
     PublishReadiness();
   }
 
-  // Not before running turns were taken up, nor while the store keeps one from going on.
+  void OnStoreTakes(bool takes) override {
+    if (takes && !refused) return;
+    refused = !takes;
+    if (refused) {
+      refused_timer->ArmAt(loop.Now() + kRefusedFor, [this] {
+        refused = false;
+        PublishReadiness();
+      });
+    } else {
+      refused_timer->Disarm();
+    }
+    PublishReadiness();
+  }
+
+  // Not before running turns were taken up, nor while the store keeps one from going on or has just refused a write.
   void PublishReadiness() {
-    if (!stopping) rpc->SetServing(resumed && stalled == 0);
+    if (!stopping) rpc->SetServing(resumed && stalled == 0 && !refused);
   }
 
   void PublishMetrics() {
@@ -144,6 +162,7 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
   self.service =
       std::make_unique<AgentServiceImpl>(self.loop, *self.host, *self.store, *self.identity, config.default_model);
   self.metrics_timer = self.loop.NewTimer();
+  self.refused_timer = self.loop.NewTimer();
 
   auto endpoint = MetricsEndpoint::Start(config.metrics, self.metrics.registry());
   if (!endpoint.ok()) return endpoint.status();

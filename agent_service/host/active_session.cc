@@ -149,6 +149,7 @@ void ActiveSession::Commit(v1::SessionEvent event, absl::AnyInvocable<void(absl:
   services_.store.Append(std::move(append), [self = shared_from_this(), events = std::move(events),
                                              done = std::move(done)](absl::StatusOr<int64_t> last) mutable {
     self->committing_ = false;
+    self->services_.observer.OnWritten(last.status());
     if (self->closed_) return done(FromGrpc(self->close_status_));
     if (!last.ok()) {
       // The log is not what this session takes it for: deleted, or another writer's. Trying again would not help.
@@ -202,7 +203,8 @@ void ActiveSession::Stall(const absl::Status& reason) {
       absl::UnavailableError(fmt::format("the session's log cannot be written: {}", Words(reason))), kCommitRetry);
   const grpc::Status status = ToGrpc(refusal);
   // What the store will never take of this session is no trouble of the others.
-  if (MayPass(reason) && !std::exchange(stall_told_, true)) services_.observer.OnStalled(true);
+  const bool told = IsStoresOwn(reason);
+  if (told != std::exchange(stall_told_, told)) services_.observer.OnStalled(told);
   if (!stalled_ || stalled_->error_message() != status.error_message())
     spdlog::error("session {}: the store does not take an event, trying again: {}", session_id_, Words(reason));
   stalled_ = status;

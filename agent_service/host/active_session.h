@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "agent_service/host/known_models.h"
 #include "agent_service/host/model_call.h"
+#include "agent_service/host/store_refusal.h"
 #include "agent_service/host/watcher.h"
 #include "agent_service/session/session_state.h"
 #include "agent_service/store/store.h"
@@ -24,8 +25,16 @@ class SessionObserver {
   virtual ~SessionObserver() = default;
   // The store keeps a session from going on (true), or does so no longer (false).
   virtual void OnStalled(bool /*stalled*/) {}
+  // How the store has answered a write of any session, where that tells of the store itself: it takes writes, or does
+  // not.
+  virtual void OnStoreTakes(bool /*takes*/) {}
   // "completed", or the name of a status code in lower case.
   virtual void OnTurnEnded(const std::string& /*outcome*/) {}
+
+  // The outcome of a write.
+  void OnWritten(const absl::Status& status) {
+    if (status.ok() || IsStoresOwn(status)) OnStoreTakes(status.ok());
+  }
 };
 
 struct SessionServices {

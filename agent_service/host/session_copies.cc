@@ -155,6 +155,7 @@ void SessionCopies::Write(std::shared_ptr<Copy> copy) {
   copy->events = static_cast<int64_t>(copy->rows.size());
   append.events = std::move(copy->rows);
   services_.store.Append(std::move(append), [this, copy, session](absl::StatusOr<int64_t> last) {
+    services_.observer.OnWritten(last.status());
     if (last.ok()) return copy->reply(session);
     if (!absl::IsAborted(last.status())) return copy->reply(StoreRefusal(last.status()));
     FindMade(copy, 0);

@@ -130,6 +130,7 @@ void SessionHost::Create(const std::string& tenant, const v1::CreateSessionReque
   append.events.push_back(row);
   services_.store.Append(std::move(append), [this, tenant, id, session, state = std::move(state),
                                              reply = std::move(reply)](absl::StatusOr<int64_t> last) mutable {
+    services_.observer.OnWritten(last.status());
     if (last.ok()) {
       // Its first turn mostly comes at once.
       if (!closed_ && !sessions_.contains({tenant, id})) {

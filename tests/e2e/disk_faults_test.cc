@@ -116,8 +116,10 @@ TEST_F(DiskFaults, AToolsResultThatFindsNoRoomIsSentAgainAndTheTurnGoesOn) {
   const auto told = exec->WaitForLine(Process::Stream::kErr, "agent_service cannot go on");
   ASSERT_TRUE(told) << exec->err() << pair_.agent_log();
   EXPECT_THAT(*told, AllOf(HasSubstr(pair_.database().string()), kRemedy));
+  EXPECT_TRUE(AwaitHealth(2)) << "not ready";
 
   SetFull(false);
+  EXPECT_TRUE(AwaitHealth(1));
   ASSERT_EQ(exec->WaitForExit(), 0) << exec->err() << pair_.agent_log();
   EXPECT_EQ(exec->out(), "The answer.\n");
   EXPECT_EQ(std::filesystem::file_size(pair_.workspace() / "runs"), 4u) << "it ran once";

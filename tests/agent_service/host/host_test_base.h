@@ -42,7 +42,9 @@ class CountingObserver final : public SessionObserver {
  public:
   void OnTurnEnded(const std::string& outcome) override { outcomes.push_back(outcome); }
   void OnStalled(bool now_stalled) override { stalled += now_stalled ? 1 : -1; }
+  void OnStoreTakes(bool takes) override { store_takes = takes; }
   std::vector<std::string> outcomes;
+  bool store_takes = true;
   int stalled = 0;
 };
 

@@ -102,6 +102,34 @@ TEST_F(HostStoreFailure, AnEventThatTheStoreNeverTakesIsNoTroubleOfOtherSessions
   EXPECT_EQ(observer_.stalled, 0);
 }
 
+TEST_F(HostStoreFailure, AStallThatTurnsOutToBeTheSessionsOwnIsNoTroubleOfOtherSessionsAnyMore) {
+  const std::string id = CreateSession();
+  Submit(id);
+  store_.FailNextAppends(1, kDiskFull);
+  AnswerCall({Said("hi")});
+  EXPECT_EQ(observer_.stalled, 1);
+  store_.FailNextAppends(1'000, absl::InternalError("no such event"));
+  loop_.Advance(seconds(2));
+  EXPECT_EQ(observer_.stalled, 0);
+  EXPECT_TRUE(absl::IsUnavailable((*Cancel(id)).status())) << "the session itself is stalled";
+  store_.FailNextAppends(0, absl::OkStatus());
+}
+
+TEST_F(HostStoreFailure, ThatMeetsAClientsEventTellsOfTheStoreToo) {
+  const std::string id = CreateSession();
+  EXPECT_TRUE(observer_.store_takes);
+  store_.FailNextAppends(1, kDiskFull);
+  Submit(id);
+  EXPECT_FALSE(observer_.store_takes);
+  EXPECT_EQ(observer_.stalled, 0) << "nothing of the session waits";
+  Submit(id);
+  EXPECT_TRUE(observer_.store_takes);
+  AnswerCall({Asked("c1")});
+  store_.FailNextAppends(1, absl::InternalError("no such event"));
+  SubmitResult(id, "c1");
+  EXPECT_TRUE(observer_.store_takes) << "of that event alone";
+}
+
 TEST_F(HostStoreFailure, ClosingOrDeletingEndsTheStall) {
   const std::string id = CreateSession();
   Submit(id);
