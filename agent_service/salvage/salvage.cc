@@ -188,7 +188,7 @@ absl::StatusOr<bool> Write(const Key& key, Found& found, SessionWriter& writer, 
   append.generation = found.generation;
   ++report->sessions;
   report->events += kept;
-  if (absl::Status status = writer.Append(append); !status.ok()) return status;
+  if (absl::Status status = writer.Append(append, RowChecks(append)); !status.ok()) return status;
   return true;
 }
 

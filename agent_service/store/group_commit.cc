@@ -54,47 +54,53 @@ void GroupCommit::Submit(Write write) {
 }
 
 void GroupCommit::Run() {
-  while (true) {
-    std::vector<Write> group = TakeGroup();
-    if (group.empty()) return;
-    CommitGroup(std::move(group));
-  }
+  for (Group group; Open(group); group = {}) CommitGroup(std::move(group));
 }
 
-std::vector<GroupCommit::Write> GroupCommit::TakeGroup() {
-  Queue& queue = *queue_;
-  std::unique_lock lock(queue.mutex);
-  queue.changed.wait(lock, [&] { return queue.stopping || (!queue.writes.empty() && queue.acknowledging == 0); });
-  std::vector<Write> group;
-  size_t bytes = 0;
-  while (!queue.writes.empty() && group.size() < kMaxWrites) {
-    if (!group.empty() && bytes + queue.writes.front().bytes > kMaxBytes) break;
-    bytes += queue.writes.front().bytes;
-    group.push_back(std::move(queue.writes.front()));
+bool GroupCommit::Open(Group& group) {
+  std::unique_lock lock(queue_->mutex);
+  queue_->changed.wait(lock, [this] { return queue_->stopping || !queue_->writes.empty(); });
+  Take(*queue_, group);
+  return !group.writes.empty();
+}
+
+bool GroupCommit::Extend(Group& group) {
+  std::unique_lock lock(queue_->mutex);
+  queue_->changed.wait(lock,
+                       [this] { return queue_->stopping || !queue_->writes.empty() || queue_->acknowledging == 0; });
+  const size_t before = group.writes.size();
+  Take(*queue_, group);
+  return group.writes.size() > before;
+}
+
+void GroupCommit::Take(Queue& queue, Group& group) {
+  while (!queue.writes.empty() && group.writes.size() < kMaxWrites) {
+    const size_t bytes = queue.writes.front().bytes;
+    if (!group.writes.empty() && group.bytes + bytes > kMaxBytes) break;
+    group.bytes += bytes;
+    group.writes.push_back(std::move(queue.writes.front()));
     queue.writes.pop_front();
   }
-  return group;
 }
 
-void GroupCommit::CommitGroup(std::vector<Write> group) {
-  std::vector<absl::Status> outcomes(group.size());
-  const absl::Status whole = ApplyAndCommit(group, outcomes);
+void GroupCommit::CommitGroup(Group group) {
+  const absl::Status whole = ApplyAndCommit(group);
   if (whole.ok()) {
     commits_.fetch_add(1, std::memory_order_relaxed);
   } else {
     connection_.Rollback().IgnoreError();  // the next group tries again
-    outcomes.assign(group.size(), whole);
+    group.outcomes.assign(group.writes.size(), whole);
   }
-  Acknowledge(std::move(group), std::move(outcomes));
+  Acknowledge(std::move(group));
 }
 
-void GroupCommit::Acknowledge(std::vector<Write> group, std::vector<absl::Status> outcomes) {
-  executor_([queue = queue_, group = std::move(group), outcomes = std::move(outcomes)]() mutable {
+void GroupCommit::Acknowledge(Group group) {
+  executor_([queue = queue_, group = std::move(group)]() mutable {
     {
       std::lock_guard lock(queue->mutex);
       ++queue->acknowledging;
     }
-    for (size_t i = 0; i < group.size(); ++i) std::move(group[i].done)(std::move(outcomes[i]));
+    for (size_t i = 0; i < group.writes.size(); ++i) std::move(group.writes[i].done)(std::move(group.outcomes[i]));
     {
       std::lock_guard lock(queue->mutex);
       --queue->acknowledging;
@@ -103,32 +109,42 @@ void GroupCommit::Acknowledge(std::vector<Write> group, std::vector<absl::Status
   });
 }
 
-absl::Status GroupCommit::ApplyAndCommit(std::vector<Write>& group, std::vector<absl::Status>& outcomes) {
+absl::Status GroupCommit::ApplyAndCommit(Group& group) {
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
   const auto keep_trying = [this, give_up] { return !stopping_ && std::chrono::steady_clock::now() < give_up; };
   if (absl::Status status = connection_.Rollback(); !status.ok()) return status;
   if (absl::Status status = connection_.BeginImmediate(keep_trying); !status.ok()) return status;
-  const absl::StatusOr<bool> whole = ApplyTogether(group, outcomes);
+  const absl::StatusOr<bool> whole = ApplyTogether(group);
   if (!whole.ok()) return whole.status();
   if (!*whole) {
     if (absl::Status status = connection_.Rollback(); !status.ok()) return status;
     if (absl::Status status = connection_.BeginImmediate(keep_trying); !status.ok()) return status;
-    for (size_t i = 0; i < group.size(); ++i) {
-      if (absl::Status status = ApplyApart(group[i], outcomes[i]); !status.ok()) return status;
-    }
+    if (absl::Status status = ApplyApart(group); !status.ok()) return status;
   }
   return connection_.Commit(keep_trying);
 }
 
-absl::StatusOr<bool> GroupCommit::ApplyTogether(std::vector<Write>& group, std::vector<absl::Status>& outcomes) {
-  for (size_t i = 0; i < group.size(); ++i) {
-    const int64_t before = connection_.ChangedRows();
-    outcomes[i] = group[i].apply();
-    if (outcomes[i].ok()) continue;
-    if (EndsGroup(outcomes[i]) || !connection_.InTransaction()) return outcomes[i];
-    if (connection_.ChangedRows() != before) return false;
-  }
+absl::StatusOr<bool> GroupCommit::ApplyTogether(Group& group) {
+  do {
+    while (group.outcomes.size() < group.writes.size()) {
+      const int64_t before = connection_.ChangedRows();
+      absl::Status outcome = group.writes[group.outcomes.size()].apply();
+      if (!outcome.ok()) {
+        if (EndsGroup(outcome) || !connection_.InTransaction()) return outcome;
+        if (connection_.ChangedRows() != before) return false;
+      }
+      group.outcomes.push_back(std::move(outcome));
+    }
+  } while (Extend(group));
   return true;
+}
+
+absl::Status GroupCommit::ApplyApart(Group& group) {
+  group.outcomes.clear();
+  for (Write& write : group.writes) {
+    if (absl::Status status = ApplyApart(write, group.outcomes.emplace_back()); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status GroupCommit::ApplyApart(Write& write, absl::Status& outcome) {

@@ -21,7 +21,8 @@ namespace holdfast::agent {
 
 // A thread that writes what is queued, in order, many writes to a transaction: while one commit waits for the disk the
 // next group gathers, so that the number of syncs is bounded by the disk and not by the number of sessions. No write
-// waits for company, but that what the acknowledgements of one group submit at once goes together.
+// waits for company, but that a group stays open while acknowledgements run: what they submit at once goes together,
+// and is applied while the next of them run.
 class GroupCommit {
  public:
   static constexpr size_t kMaxWrites = 512;
@@ -59,23 +60,33 @@ class GroupCommit {
     std::mutex mutex;
     std::condition_variable changed;
     std::deque<Write> writes;
-    int acknowledging = 0;  // nothing is taken while it is not 0
+    int acknowledging = 0;  // no group is closed while it is not 0
     bool stopping = false;
   };
 
   GroupCommit(sqlite::Connection& connection, Executor executor, sqlite::Statement savepoint, sqlite::Statement release,
               sqlite::Statement undo);
   void Run();
-  // Blocks; empty: all is written and nothing will come.
-  std::vector<Write> TakeGroup();
-  void CommitGroup(std::vector<Write> group);
-  // `outcomes` is parallel to `group`. An error is that of the whole group.
-  absl::Status ApplyAndCommit(std::vector<Write>& group, std::vector<absl::Status>& outcomes);
-  // Without savepoints, for which SQLite copies every page that a write touches. False: a write failed half way, which
-  // nothing but undoing the whole group can mend.
-  absl::StatusOr<bool> ApplyTogether(std::vector<Write>& group, std::vector<absl::Status>& outcomes);
+  struct Group {
+    std::vector<Write> writes;
+    std::vector<absl::Status> outcomes;  // of the first of them, as far as they were applied
+    size_t bytes = 0;
+  };
+
+  // Blocks until there is a write; false: all is written and nothing will come.
+  bool Open(Group& group);
+  // Blocks while acknowledgements run and submit nothing; false: the group is closed.
+  bool Extend(Group& group);
+  static void Take(Queue& queue, Group& group);
+  void CommitGroup(Group group);
+  // An error is that of the whole group.
+  absl::Status ApplyAndCommit(Group& group);
+  // Applies what the group has and what comes while it is open. Without savepoints, for which SQLite copies every page
+  // that a write touches. False: a write failed half way, which nothing but undoing the whole group can mend.
+  absl::StatusOr<bool> ApplyTogether(Group& group);
+  absl::Status ApplyApart(Group& group);
   absl::Status ApplyApart(Write& write, absl::Status& outcome);
-  void Acknowledge(std::vector<Write> group, std::vector<absl::Status> outcomes);
+  void Acknowledge(Group group);
 
   sqlite::Connection& connection_;
   const Executor executor_;

@@ -26,4 +26,13 @@ int64_t RowCheck(std::string_view tenant, std::string_view session_id, int64_t s
   return static_cast<int64_t>(check);
 }
 
+std::vector<int64_t> RowChecks(const AppendRequest& request) {
+  std::vector<int64_t> checks;
+  checks.reserve(request.events.size());
+  int64_t sequence = request.expected_sequence;
+  for (const LogRow& event : request.events)
+    checks.push_back(RowCheck(request.session.tenant, request.session.session_id, ++sequence, event));
+  return checks;
+}
+
 }  // namespace holdfast::agent

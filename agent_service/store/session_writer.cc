@@ -1,9 +1,6 @@
 #include "agent_service/store/session_writer.h"
 
 #include <utility>
-
-#include "agent_service/store/row_check.h"
-
 namespace holdfast::agent {
 namespace {
 
@@ -20,6 +17,12 @@ VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
 )sql";
 
 // In one step with the check that it may move: with many sessions a look at the head first would cost a tenth more.
+// Most events neither begin nor end a turn: without `running` among what is set, SQLite leaves sessions_running alone.
+constexpr char kAdvanceSession[] = R"sql(
+UPDATE sessions SET title = ?3, model = ?4, workspace = ?5, created_us = ?6, updated_us = ?7, last_sequence = ?8,
+  generation = ?9, summary = ?11
+WHERE tenant = ?1 AND session_id = ?2 AND last_sequence = ?12 AND generation <= ?9 AND running = ?10
+)sql";
 constexpr char kMoveSession[] = R"sql(
 UPDATE sessions SET title = ?3, model = ?4, workspace = ?5, created_us = ?6, updated_us = ?7, last_sequence = ?8,
   generation = ?9, running = ?10, summary = ?11
@@ -38,27 +41,31 @@ absl::StatusOr<SessionWriter> SessionWriter::Create(sqlite::Connection& connecti
   if (!insert_event.ok()) return insert_event.status();
   absl::StatusOr<sqlite::Statement> insert_session = connection.Prepare(kInsertSession);
   if (!insert_session.ok()) return insert_session.status();
+  absl::StatusOr<sqlite::Statement> advance_session = connection.Prepare(kAdvanceSession);
+  if (!advance_session.ok()) return advance_session.status();
   absl::StatusOr<sqlite::Statement> move_session = connection.Prepare(kMoveSession);
   if (!move_session.ok()) return move_session.status();
   absl::StatusOr<sqlite::Statement> delete_session = connection.Prepare(kDeleteSession);
   if (!delete_session.ok()) return delete_session.status();
   absl::StatusOr<sqlite::Statement> delete_log = connection.Prepare(kDeleteLog);
   if (!delete_log.ok()) return delete_log.status();
-  return SessionWriter(*std::move(head), *std::move(insert_event), *std::move(insert_session), *std::move(move_session),
-                       *std::move(delete_session), *std::move(delete_log));
+  return SessionWriter(*std::move(head), *std::move(insert_event), *std::move(insert_session),
+                       *std::move(advance_session), *std::move(move_session), *std::move(delete_session),
+                       *std::move(delete_log));
 }
 
 SessionWriter::SessionWriter(sqlite::Statement head, sqlite::Statement insert_event, sqlite::Statement insert_session,
-                             sqlite::Statement move_session, sqlite::Statement delete_session,
-                             sqlite::Statement delete_log)
+                             sqlite::Statement advance_session, sqlite::Statement move_session,
+                             sqlite::Statement delete_session, sqlite::Statement delete_log)
     : head_(std::move(head)),
       insert_event_(std::move(insert_event)),
       insert_session_(std::move(insert_session)),
+      advance_session_(std::move(advance_session)),
       move_session_(std::move(move_session)),
       delete_session_(std::move(delete_session)),
       delete_log_(std::move(delete_log)) {}
 
-absl::Status SessionWriter::Append(const AppendRequest& request) {
+absl::Status SessionWriter::Append(const AppendRequest& request, std::span<const int64_t> checks) {
   const int64_t last_sequence = request.expected_sequence + static_cast<int64_t>(request.events.size());
   bool moved = false;
   if (request.expected_sequence > 0) {
@@ -75,8 +82,9 @@ absl::Status SessionWriter::Append(const AppendRequest& request) {
       return status;
   }
   int64_t sequence = request.expected_sequence;
-  for (const LogRow& event : request.events) {
-    if (absl::Status status = InsertEvent(request.session, ++sequence, event); !status.ok()) return status;
+  for (size_t i = 0; i < request.events.size(); ++i) {
+    if (absl::Status status = InsertEvent(request.session, ++sequence, request.events[i], checks[i]); !status.ok())
+      return status;
   }
   return absl::OkStatus();
 }
@@ -100,7 +108,8 @@ absl::StatusOr<std::optional<SessionHead>> SessionWriter::ReadHead(const std::st
   return head;
 }
 
-absl::Status SessionWriter::InsertEvent(const SessionRow& session, int64_t sequence, const LogRow& event) {
+absl::Status SessionWriter::InsertEvent(const SessionRow& session, int64_t sequence, const LogRow& event,
+                                        int64_t check) {
   return insert_event_.BindText(1, session.tenant)
       .BindText(2, session.session_id)
       .Bind(3, sequence)
@@ -108,7 +117,7 @@ absl::Status SessionWriter::InsertEvent(const SessionRow& session, int64_t seque
       .Bind(5, event.type)
       .Bind(6, event.schema_version)
       .BindBlob(7, event.bytes)
-      .Bind(8, RowCheck(session.tenant, session.session_id, sequence, event))
+      .Bind(8, check)
       .Run();
 }
 
@@ -136,9 +145,12 @@ absl::Status SessionWriter::InsertSession(const SessionRow& session, int64_t las
 }
 
 absl::StatusOr<bool> SessionWriter::MoveSession(const AppendRequest& request, int64_t last_sequence) {
-  BindSession(move_session_, request.session, last_sequence, request.generation).Bind(12, request.expected_sequence);
-  if (absl::Status status = move_session_.Run(); !status.ok()) return status;
-  return move_session_.ChangedRows() > 0;
+  for (sqlite::Statement* statement : {&advance_session_, &move_session_}) {
+    BindSession(*statement, request.session, last_sequence, request.generation).Bind(12, request.expected_sequence);
+    if (absl::Status status = statement->Run(); !status.ok()) return status;
+    if (statement->ChangedRows() > 0) return true;
+  }
+  return false;
 }
 
 }  // namespace holdfast::agent

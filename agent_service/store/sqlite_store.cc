@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "agent_service/store/row_check.h"
 #include "agent_service/store/rules.h"
 #include "agent_service/store/schema.h"
 #include "agent_service/store/session_reader.h"
@@ -128,7 +129,8 @@ void SqliteStore::Append(AppendRequest request, Callback<int64_t> done) {
   const auto count = static_cast<int64_t>(request.events.size());
   commits_->Submit(
       {.bytes = bytes,
-       .apply = [this, request = std::move(request)] { return database_->Noting(database_->writer.Append(request)); },
+       .apply = [this, checks = RowChecks(request),
+                 request = std::move(request)] { return database_->Noting(database_->writer.Append(request, checks)); },
        .done =
            [before, count, done = std::move(done)](absl::Status status) mutable {
              if (!status.ok()) return std::move(done)(std::move(status));
