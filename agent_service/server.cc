@@ -5,6 +5,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <thread>
+#include <utility>
 
 #include "agent_service/host/session_host.h"
 #include "agent_service/metrics/metrics.h"
@@ -24,7 +25,6 @@ namespace {
 
 // Unary calls finish in milliseconds; watchers have been ended by then.
 constexpr Duration kDrain = std::chrono::seconds(5);
-constexpr Duration kMetricsInterval = std::chrono::seconds(1);
 // How long a refused write counts, where none follows that would tell: as long as probes mostly pause.
 constexpr Duration kRefusedFor = std::chrono::seconds(10);
 
@@ -65,10 +65,12 @@ struct AgentServer::Impl final : SessionObserver {
   std::unique_ptr<SessionHost> host;
   std::unique_ptr<Identity> identity;
   std::unique_ptr<AgentServiceImpl> service;
-  std::unique_ptr<Loop::Timer> metrics_timer;
+  std::unique_ptr<Loop::Timer> second_timer;
   std::unique_ptr<Loop::Timer> refused_timer;
   bool resumed = false;
-  bool refused = false;  // the store took nothing when it was last asked, and that was not long ago
+  bool refused = false;    // the store took nothing when it was last asked, and that was not long ago
+  bool misplaced = false;  // the store's files are not where they were
+  bool looking = false;
   int stalled = 0;
   Duration drain = kDrain;
   bool stopping = false;
@@ -99,14 +101,31 @@ struct AgentServer::Impl final : SessionObserver {
     PublishReadiness();
   }
 
-  // Not before running turns were taken up, nor while the store keeps one from going on or has just refused a write.
+  // Not before running turns were taken up, nor while the store keeps one from going on, has just refused a write, or
+  // is not where it was.
   void PublishReadiness() {
-    if (!stopping) rpc->SetServing(resumed && stalled == 0 && !refused);
+    if (!stopping) rpc->SetServing(resumed && stalled == 0 && !refused && !misplaced);
   }
 
-  void PublishMetrics() {
+  void LookAfterStore() {
+    if (stopping || std::exchange(looking, true)) return;
+    store->CheckFiles([this](const absl::Status& status) {
+      looking = false;
+      if (status.ok() != misplaced) return;
+      misplaced = !status.ok();
+      PublishReadiness();
+      if (misplaced) {
+        spdlog::error("{}", std::string(status.message()));
+      } else {
+        spdlog::info("the store is in its place again");
+      }
+    });
+  }
+
+  void EverySecond() {
     metrics.SetActiveSessions(host->active());
-    metrics_timer->ArmAt(loop.Now() + kMetricsInterval, [this] { PublishMetrics(); });
+    LookAfterStore();
+    second_timer->ArmAt(loop.Now() + std::chrono::seconds(1), [this] { EverySecond(); });
   }
 
   void StopOnSignals() {
@@ -161,7 +180,7 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
   self.identity = std::make_unique<Identity>(self.loop, *self.quota);
   self.service =
       std::make_unique<AgentServiceImpl>(self.loop, *self.host, *self.store, *self.identity, config.default_model);
-  self.metrics_timer = self.loop.NewTimer();
+  self.second_timer = self.loop.NewTimer();
   self.refused_timer = self.loop.NewTimer();
 
   auto endpoint = MetricsEndpoint::Start(config.metrics, self.metrics.registry());
@@ -172,7 +191,7 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
   self.rpc = *std::move(rpc);
 
   self.loop.Post([&self] {
-    self.PublishMetrics();
+    self.EverySecond();
     self.host->ResumeRunning([&self] {
       self.resumed = true;
       self.PublishReadiness();

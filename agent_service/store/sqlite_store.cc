@@ -117,12 +117,14 @@ SqliteStore::SqliteStore(std::unique_ptr<Database> database, int64_t generation,
     : executor_(std::move(executor)),
       generation_(generation),
       database_(std::move(database)),
+      files_(database_->path),
       commits_(std::move(commits)) {}
 
 SqliteStore::~SqliteStore() = default;
 
 void SqliteStore::Append(AppendRequest request, Callback<int64_t> done) {
   if (absl::Status status = CheckAppend(request); !status.ok()) return Finish<int64_t>(std::move(done), status);
+  if (absl::Status status = files_.LastSeen(); !status.ok()) return Finish<int64_t>(std::move(done), status);
   size_t bytes = request.session.summary.size();
   for (const LogRow& event : request.events) bytes += event.bytes.size();
   const int64_t before = request.expected_sequence;
@@ -170,11 +172,20 @@ void SqliteStore::ListRunning(Callback<std::vector<SessionRow>> done) {
 }
 
 void SqliteStore::DeleteSession(std::string tenant, std::string session_id, Done done) {
+  if (absl::Status status = files_.LastSeen(); !status.ok()) return FinishDone(std::move(done), std::move(status));
   commits_->Submit({.apply =
                         [this, tenant = std::move(tenant), session_id = std::move(session_id)] {
                           return database_->Noting(database_->writer.Delete(tenant, session_id));
                         },
                     .done = std::move(done)});
+}
+
+void SqliteStore::CheckFiles(Done done) {
+  read_thread_.Post([this, done = std::move(done)]() mutable { FinishDone(std::move(done), files_.Look()); });
+}
+
+void SqliteStore::FinishDone(Done done, absl::Status status) {
+  executor_([done = std::move(done), status = std::move(status)]() mutable { std::move(done)(std::move(status)); });
 }
 
 template <typename T>

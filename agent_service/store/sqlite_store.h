@@ -8,6 +8,7 @@
 #include "agent_service/store/executor.h"
 #include "agent_service/store/group_commit.h"
 #include "agent_service/store/store.h"
+#include "common/sqlite/open_files.h"
 #include "common/sqlite/task_thread.h"
 
 namespace holdfast::agent {
@@ -43,6 +44,10 @@ class SqliteStore final : public Store {
   void DeleteSession(std::string tenant, std::string session_id, Done done) override;
   int64_t generation() const override { return generation_; }
 
+  // Looks whether the database is still at its path. UNAVAILABLE: it was deleted or replaced, or its log was, and from
+  // here on appends and deletions are refused with the same words, until a look finds it in its place again.
+  void CheckFiles(Done done);
+
   // Transactions committed since Open; with many sessions far fewer than appends.
   int64_t commits() const { return commits_->commits(); }
 
@@ -52,6 +57,7 @@ class SqliteStore final : public Store {
   SqliteStore(std::unique_ptr<Database> database, int64_t generation, std::unique_ptr<GroupCommit> commits,
               Executor executor);
 
+  void FinishDone(Done done, absl::Status status);
   template <typename T>
   void Finish(Callback<T> done, absl::StatusOr<T> result);
   template <typename T>
@@ -60,6 +66,7 @@ class SqliteStore final : public Store {
   const Executor executor_;
   const int64_t generation_;
   const std::unique_ptr<Database> database_;
+  sqlite::OpenFiles files_;
   const std::unique_ptr<GroupCommit> commits_;
   TaskThread read_thread_;
 };

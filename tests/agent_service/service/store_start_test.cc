@@ -1,4 +1,5 @@
 // What agent_service says of a store that it cannot use: exit 1, the file and the remedy; and it leaves the file alone.
+// One that it cannot use any more ends nothing.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -167,6 +168,27 @@ TEST_F(StoreAtStart, ANewerSchemaIsNamedWithItsVersionAndTheRemedy) {
   ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 7", nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
   EXPECT_THAT(Refusal(), AllOf(HasSubstr(Database()), HasSubstr("version 7"), HasSubstr("newer release")));
+}
+
+// Whether the health checks of the process that said `listening` find it serving.
+bool Serves(const std::string& listening) {
+  const size_t begin = listening.find("grpc ") + 5;
+  const std::string address = listening.substr(begin, listening.find(',', begin) - begin);
+  return Process({test::Program("agent_service"), "--health", address}).WaitForExit() == 0;
+}
+
+TEST_F(StoreAtStart, OneThatIsTakenAwayLaterIsNamedWithItsRemedyAndServesAgainOnceItIsPutBack) {
+  const auto process = Start();
+  const auto listening = process->WaitForLine(Process::Stream::kErr, "listening:");
+  ASSERT_TRUE(listening) << process->err();
+  fs::rename(folder_.path("store"), folder_.path("away"));
+  const auto line = process->WaitForLine(Process::Stream::kErr, "was deleted or moved away");
+  ASSERT_TRUE(line) << process->err();
+  EXPECT_THAT(*line, AllOf(HasSubstr(Database()), HasSubstr("put the file back"), HasSubstr("restart")));
+  EXPECT_FALSE(Serves(*listening));
+  fs::rename(folder_.path("away"), folder_.path("store"));
+  ASSERT_TRUE(process->WaitForLine(Process::Stream::kErr, "in its place again")) << process->err();
+  EXPECT_TRUE(Serves(*listening));
 }
 
 }  // namespace
