@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <unordered_set>
 
 #include "agent_service/session/said_content.h"
 #include "common/base/utf8.h"
@@ -32,6 +33,19 @@ quota::v1::Item ErrorResult(const std::string& call_id, const std::string& why) 
   item.mutable_tool_result()->set_output(why);
   item.mutable_tool_result()->set_is_error(true);
   return item;
+}
+
+// In order. A result is of the calls of its id before it.
+std::vector<std::string> CallsWithoutResult(const std::vector<quota::v1::Item>& items) {
+  std::unordered_set<std::string> results;
+  std::vector<std::string> calls;
+  for (auto item = items.rbegin(); item != items.rend(); ++item) {
+    if (item->has_tool_result()) results.insert(item->tool_result().call_id());
+    if (item->has_tool_call() && !results.contains(item->tool_call().call_id()))
+      calls.push_back(item->tool_call().call_id());
+  }
+  std::reverse(calls.begin(), calls.end());
+  return calls;
 }
 
 std::string TitleOf(const v1::TurnStarted& started) {
@@ -221,12 +235,7 @@ void SessionState::Restore(const v1::SessionEvent& event) {
   history_.Restore(mark == nullptr ? History::Position() : mark->position);
   view_ = mark == nullptr ? 0 : mark->view;
   measured_.reset();
-  std::vector<std::string> open;
-  for (const quota::v1::Item& item : history_.items()) {
-    if (item.has_tool_call()) open.push_back(item.tool_call().call_id());
-    if (item.has_tool_result()) std::erase(open, item.tool_result().call_id());
-  }
-  for (const std::string& call_id : open)
+  for (const std::string& call_id : CallsWithoutResult(history_.items()))
     Say(ErrorResult(call_id, "not run: the session was restored to before this tool had a result"));
 }
 

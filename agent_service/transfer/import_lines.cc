@@ -203,6 +203,9 @@ absl::Status ImportLines::ReadEvent(std::string_view line) {
   if (next == 1 && !event->has_session_created()) return Bad("event: the first must be session_created");
   if (next == 1 && event->session_created().model() != log_.header.model)
     return Bad("event: session_created.model is not the header's");
+  if (next == 1 && event->session_created().workspace() != log_.header.workspace)
+    return Bad("event: session_created.workspace is not the header's");
+  if (absl::Status status = bounds_.Take(*event); !status.ok()) return status;
   log_.rows.push_back(std::move(row));
   return fields->Done();
 }

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent_service/transfer/export_lines.h"
+#include "agent_service/transfer/import_bounds.h"
 
 namespace holdfast::agent {
 
@@ -36,6 +37,7 @@ class ImportLines {
   absl::Status ReadEnd(std::string_view line);
 
   ImportedLog log_;
+  ImportBounds bounds_;
   Sha256 all_;
   std::string rest_;  // a line whose end has not come
   size_t bytes_ = 0;

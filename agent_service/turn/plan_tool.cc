@@ -26,6 +26,10 @@ std::optional<std::string> TextOf(const json::object& object, const char* name) 
   return std::string(value->as_string().data(), value->as_string().size());
 }
 
+bool IsStatus(const std::string& status) {
+  return status == "pending" || status == "in_progress" || status == "completed";
+}
+
 // What is wrong; empty: nothing.
 std::string ReadPlan(const std::string& arguments, v1::Plan* plan) {
   json::error_code error;
@@ -40,8 +44,7 @@ std::string ReadPlan(const std::string& arguments, v1::Plan* plan) {
     const auto step = TextOf(entry.as_object(), "step");
     const auto status = TextOf(entry.as_object(), "status");
     if (!step || step->empty()) return "plan: step must say what is to be done";
-    if (!status || (*status != "pending" && *status != "in_progress" && *status != "completed"))
-      return "plan: status must be pending, in_progress or completed";
+    if (!status || !IsStatus(*status)) return "plan: status must be pending, in_progress or completed";
     v1::PlanStep* out = plan->add_steps();
     out->set_step(std::string(TruncateUtf8(*step, kMostStepBytes)));
     out->set_status(*status);
@@ -75,6 +78,21 @@ v1::PlanUpdated UpdatePlan(const std::string& turn_id, const quota::v1::ToolCall
     updated.mutable_result()->set_is_error(true);
   }
   return updated;
+}
+
+absl::Status CheckPlan(const v1::Plan& plan) {
+  const auto bad = [](const std::string& what) { return absl::InvalidArgumentError(what); };
+  if (plan.steps_size() > kMostSteps) return bad(fmt::format("plan.steps: must be at most {}", kMostSteps));
+  for (int i = 0; i < plan.steps_size(); ++i) {
+    const v1::PlanStep& step = plan.steps(i);
+    if (step.step().empty() || step.step().size() > kMostStepBytes)
+      return bad(fmt::format("plan.steps[{}].step: must be 1 to {} bytes", i, kMostStepBytes));
+    if (!IsStatus(step.status()))
+      return bad(fmt::format("plan.steps[{}].status: must be pending, in_progress or completed", i));
+  }
+  if (plan.explanation().size() > kMostExplanationBytes)
+    return bad(fmt::format("plan.explanation: must be at most {} bytes", kMostExplanationBytes));
+  return absl::OkStatus();
 }
 
 }  // namespace holdfast::agent

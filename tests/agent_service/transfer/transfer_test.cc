@@ -128,7 +128,7 @@ TEST(Transfer, WhatIsWellCheckedButWrongIsRefusedWithTheField) {
   const std::string text = Exported(Rows());
   const auto header = [](const std::string& rest) { return R"({"type":"holdfast.session",)" + rest + "}"; };
   const std::string good =
-      R"("version":1,"session_id":"s","model":"o4-mini","workspace":"","exported":"2026-01-01T00:00:00Z")";
+      R"("version":1,"session_id":"s","model":"o4-mini","workspace":"/w","exported":"2026-01-01T00:00:00Z")";
   ExpectRefused(WithLine(text, 1, header(R"("version":2)")), "line 1: version: 2 is newer");
   ExpectRefused(WithLine(text, 1, header(R"("version":"1")")), "line 1: version: must be a whole number");
   ExpectRefused(WithLine(text, 1, header(good + R"(,"events":0)")), "line 1: events:");
@@ -146,11 +146,28 @@ TEST(Transfer, WhatIsWellCheckedButWrongIsRefusedWithTheField) {
                 "line 2: kind: is 4, the event is of kind 3");
   ExpectRefused(WithLine(text, 2, event(R"("kind":3,"schema_version":1,"event":{"session_created":{"model":"x"}})")),
                 "line 2: event: session_created.model is not the header's");
+  ExpectRefused(
+      WithLine(
+          text, 2,
+          event(R"("kind":3,"schema_version":1,"event":{"session_created":{"model":"o4-mini","workspace":"/x"}})")),
+      "line 2: event: session_created.workspace is not the header's");
   ExpectRefused(WithLine(text, 2, event(R"("kind":3,"schema_version":1,"bytes":"!!")")), "line 2: event, or bytes");
   ExpectRefused(WithLine(text, 2, R"({"type":"event","sequence":1,"time":"yesterday"})"), "line 2: time:");
   ExpectRefused(WithLine(text, 10, R"({"type":"end","events":8,"sha256":"00"})"), "line 10: sha256:");
   ExpectRefused("hello\n", "line 1: is not the first line of an exported session");
   ExpectRefused("", "line 1: the file ends");
+}
+
+TEST(Transfer, WorkThatAFileWouldMakeIsRefusedWithTheLineThatIsTooMuch) {
+  std::vector<LogRow> rows = Rows();
+  v1::SessionEvent restored;
+  restored.mutable_session_restored()->set_to_sequence(9);
+  ExpectRefused(Exported([&] {
+                  rows.push_back(RowOfEvent(restored, LogTime(9)));
+                  rows.back().sequence = 9;
+                  return rows;
+                }()),
+                "line 10: event.session_restored.to_sequence: must be that of an event before it");
 }
 
 TEST(Transfer, ALineWithoutEndIsGivenUp) {
