@@ -11,6 +11,7 @@
 #include "agent_service/host/log_row.h"
 #include "agent_service/host/store_refusal.h"
 #include "agent_service/session/timestamp.h"
+#include "agent_service/turn/next_step.h"
 #include "common/wait/wait_left.h"
 
 namespace holdfast::agent {
@@ -44,8 +45,10 @@ ActiveSession::~ActiveSession() = default;
 
 bool ActiveSession::idle() const {
   if (closed_) return true;
-  return state_.turn() == nullptr && state_.compaction() == nullptr && !preparing_ && !committing_ && tasks_.empty() &&
-         watchers_.empty() && call_ == nullptr;
+  if (preparing_ || committing_ || !tasks_.empty() || !watchers_.empty() || call_ != nullptr) return false;
+  if (state_.lease().held() && !LeaseExpired()) return false;
+  const NextStep::Kind next = DecideNextStep(session_id_, state_).kind;
+  return next == NextStep::Kind::kIdle || next == NextStep::Kind::kAwaitTools;
 }
 
 struct ActiveSession::Loading {
@@ -87,7 +90,7 @@ void ActiveSession::LoadOn(const std::shared_ptr<Loading>& loading, absl::Status
     loading->page.reset();
     return ReadPage(loading);
   }
-  if (status.ok()) ExtendLease();
+  if (status.ok()) ResumeLease();
   std::exchange(loading->done, nullptr)(status);
   if (status.ok()) Next();
 }

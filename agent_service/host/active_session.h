@@ -50,6 +50,8 @@ struct SessionServices {
   // until no more than `compaction_target` is used. 0: never.
   double compact_after_turn = 0.7;
   double compaction_target = 0.5;
+  // SessionHost's to set: when it began.
+  BootTime began{};
 };
 
 // A session in memory: its folded state, its one writer, its model call and its watchers. Everything that changes it
@@ -89,7 +91,8 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   // Ends the model call that runs, at quota_service too.
   void AbandonCall();
 
-  // Nothing runs and nobody watches: it need not be kept.
+  // Nobody watches, nobody holds the lease, and nothing runs, or a turn that waits for a client: it need not be kept,
+  // the log knows all of it.
   bool idle() const;
 
  private:
@@ -142,10 +145,11 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   bool Awaits(const std::string& call_id) const;
   void LetCallGo();
 
-  // The holder has not been heard of for kLeaseTime. A process that has just loaded the session gives it that time
-  // anew.
+  // The holder has not been heard of for kLeaseTime.
   bool LeaseExpired() const { return services_.loop.Now() >= lease_end_; }
   void ExtendLease();
+  // Of a session that was read from its log.
+  void ResumeLease();
   v1::Lease LeaseNow() const;
   // ABORTED where the lease is not of this generation, or nobody's.
   absl::Status CheckLease(int64_t generation) const;

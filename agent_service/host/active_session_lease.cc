@@ -35,6 +35,10 @@ v1::Approval ApprovalOf(const ToolLease::Approval& known, int64_t sequence) {
 
 void ActiveSession::ExtendLease() { lease_end_ = services_.loop.Now() + kLeaseTime; }
 
+// One that was renewed in this process has kept the session in memory until it expired. Any other holder has had no
+// occasion before the process began.
+void ActiveSession::ResumeLease() { lease_end_ = services_.began + kLeaseTime; }
+
 v1::Lease ActiveSession::LeaseNow() const {
   v1::Lease lease;
   lease.set_generation(state_.lease().generation());

@@ -17,7 +17,10 @@ std::string Words(const absl::Status& status) { return {status.message().data(),
 
 }  // namespace
 
-SessionHost::SessionHost(SessionServices services) : services_(services), sweep_(services.loop.NewTimer()) { Sweep(); }
+SessionHost::SessionHost(SessionServices services) : services_(services), sweep_(services.loop.NewTimer()) {
+  services_.began = services.loop.Now();
+  Sweep();
+}
 
 void SessionHost::ResumeRunning(absl::AnyInvocable<void()> done) {
   resumed_ = std::move(done);

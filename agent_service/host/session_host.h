@@ -13,8 +13,8 @@
 
 namespace holdfast::agent {
 
-// The sessions that are in memory: loaded when somebody asks for them, let go when nothing runs and nobody watches. On
-// the loop.
+// The sessions that are in memory: loaded when somebody asks for them, let go when nothing runs, or only waits for a
+// client, and nobody watches. On the loop.
 class SessionHost {
  public:
   template <typename T>

@@ -220,6 +220,37 @@ TEST_F(HostLease, SurvivesARestartOfTheService) {
   EXPECT_TRUE(absl::IsAborted(Renew(id, 1).status()));
 }
 
+TEST_F(HostLease, KeepsItsSessionInMemoryForAsLongAsItLasts) {
+  const std::string id = WithOpenCall();
+  ASSERT_TRUE(Acquire(id, "a").ok());
+  for (int i = 0; i < 10; ++i) {
+    Pass(milliseconds(1500));
+    ASSERT_TRUE(Renew(id, 1).ok());
+    EXPECT_TRUE(absl::IsAborted(Acquire(id, "b").status())) << "its holder lives";
+  }
+  ASSERT_TRUE((*Cancel(id)).ok());
+  Pass(milliseconds(1500));
+  EXPECT_TRUE(absl::IsAborted(Acquire(id, "b").status())) << "also between turns";
+}
+
+TEST_F(HostLease, ThatExpiredWithNobodyThereIsFreeForTheFirstWhoComes) {
+  const std::string id = WithOpenCall();
+  ASSERT_TRUE(Acquire(id, "a").ok());
+  Pass(seconds(60));
+  EXPECT_EQ(host_->active(), 0U);
+  EXPECT_EQ(Acquire(id, "b")->generation(), 2) << "its holder does not get its time anew by being asked about";
+}
+
+TEST_F(HostLease, AQuestionIsAnsweredAlsoWhereItsSessionHasLeftMemory) {
+  const std::string id = WithOpenCall();
+  ASSERT_TRUE(Acquire(id, "a").ok());
+  ASSERT_TRUE(Request(id, 1).ok());
+  Pass(seconds(60));
+  EXPECT_EQ(host_->active(), 0U);
+  EXPECT_TRUE(Decide(id, v1::APPROVAL_ANSWER_ONCE, "ann")->accepted());
+  EXPECT_EQ(Request(id, 1)->answer(), v1::APPROVAL_ANSWER_ONCE);
+}
+
 TEST_F(HostLease, TheFirstAnswerToAQuestionWins) {
   const std::string id = WithOpenCall();
   ASSERT_TRUE(Acquire(id, "a").ok());

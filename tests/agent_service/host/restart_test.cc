@@ -7,6 +7,7 @@
 namespace holdfast::agent {
 namespace {
 
+using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -177,6 +178,51 @@ INSTANTIATE_TEST_SUITE_P(AtEveryWrite, HostKilled, testing::Combine(testing::Ran
                            return std::to_string(std::get<0>(row.param)) +
                                   (std::get<1>(row.param) ? "Acknowledged" : "Unacknowledged");
                          });
+
+class HostTurnThatWaitsForAClient : public HostTest {
+ protected:
+  std::weak_ptr<ActiveSession> InMemory(const std::string& id) {
+    std::weak_ptr<ActiveSession> held;
+    host_->With("team", id, [&held](auto session) { held = *session; });
+    loop_.RunUntilIdle();
+    return held;
+  }
+};
+
+TEST_F(HostTurnThatWaitsForAClient, IsNotKeptInMemoryAndGoesOnWhenOneComes) {
+  const std::string id = CreateSession();
+  Submit(id);
+  EXPECT_EQ(InMemory(id).use_count(), 1);
+  AnswerCall({Asked("c1"), Asked("c2")});
+  const std::weak_ptr<ActiveSession> held = InMemory(id);
+  EXPECT_FALSE(held.expired());
+  loop_.Advance(seconds(2));
+  EXPECT_TRUE(held.expired());
+  EXPECT_EQ(host_->active(), 0U);
+
+  EXPECT_TRUE((*SubmitResult(id, "c1"))->accepted());
+  loop_.Advance(seconds(2));
+  EXPECT_EQ(host_->active(), 0U) << "c2 is open";
+  EXPECT_THAT(quota_.requests(), SizeIs(1));
+  EXPECT_TRUE((*SubmitResult(id, "c2"))->accepted());
+  loop_.Advance(seconds(60));
+  EXPECT_EQ(host_->active(), 1U) << "a call runs";
+  AnswerCall({Said("done")});
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "result c1", "result c2", "call 2", "answer",
+                                   "completed"));
+}
+
+TEST_F(HostTurnThatWaitsForAClient, IsLetGoAlsoByTheProcessThatTookItUp) {
+  const std::string id = CreateSession();
+  Submit(id);
+  AnswerCall({Asked("c1")});
+  Restart();
+  EXPECT_EQ(host_->active(), 1U);
+  loop_.Advance(seconds(4));
+  EXPECT_EQ(host_->active(), 0U);
+  EXPECT_TRUE((*Cancel(id))->cancelled());
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "answer", "failed 1"));
+}
 
 }  // namespace
 }  // namespace holdfast::agent
