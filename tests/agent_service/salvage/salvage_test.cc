@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <random>
 
@@ -55,7 +56,16 @@ class SalvageTest : public SqliteStoreFixture {
     std::ifstream file(path() + suffix, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  // What kill -9 leaves: the newest commits are in the write-ahead log alone.
+  struct Files {
+    std::string database;
+    std::string log;
+  };
+  // What kill -9 leaves of sessions that were just written: the newest commits are in the write-ahead log alone.
+  Files FilledAndKilled() {
+    const auto store = MustOpen();
+    FillInto(store.get());
+    return {Bytes(), Bytes("-wal")};
+  }
   void OverwriteWithLog(const std::string& bytes, const std::string& log) const {
     Overwrite(bytes);
     std::ofstream(path() + "-wal", std::ios::binary) << log;
@@ -98,6 +108,51 @@ class SalvageTest : public SqliteStoreFixture {
     }
   }
 
+  struct Flips {
+    int harmless = 0;
+    int refused = 0;  // the header's words of versions: they are named, and nothing is touched
+    int salvaged = 0;
+    int of_log = 0;   // of these: the write-ahead log was damaged
+    size_t lost = 0;  // sessions that lost events
+  };
+  // So many times one byte of `good` is flipped, at the place that is drawn, and the file is put where the store is
+  // opened. Whatever comes of it, nothing is lost that is not named.
+  Flips Flip(const std::string& good, int count, unsigned seed,
+             const std::function<size_t(int flip, std::mt19937& random)>& place,
+             const std::function<void(const std::string& bytes)>& put) {
+    Flips flips;
+    std::mt19937 random(seed);
+    for (int flip = 0; flip < count && !HasFailure(); ++flip) {
+      const size_t at = place(flip, random);
+      SCOPED_TRACE(fmt::format("flip {} at {} of {}", flip, at, good.size()));
+      std::string bytes = good;
+      bytes[at] = static_cast<char>(bytes[at] ^ static_cast<char>(1 + random() % 255));
+      put(bytes);
+      auto store = Open();
+      if (store.ok()) {
+        store->reset();
+        ++flips.harmless;
+        EXPECT_EQ(ReadAll(), written_) << "damage went unnoticed";
+        continue;
+      }
+      if (!IsDamage(store.status())) {
+        ++flips.refused;
+        EXPECT_TRUE(absl::IsFailedPrecondition(store.status()) || absl::IsUnavailable(store.status()))
+            << store.status();
+        continue;
+      }
+      const auto report = Salvage(path());
+      EXPECT_TRUE(report.ok()) << report.status();
+      if (!report.ok()) break;
+      EXPECT_TRUE(fs::exists(report->damaged));
+      ++flips.salvaged;
+      flips.of_log += report->log_damaged ? 1 : 0;
+      flips.lost += report->losses.size();
+      ExpectSavedOrNamed(*report, ReadAll());
+    }
+    return flips;
+  }
+
   std::map<int, int64_t> sequence_;
   Logs written_;
 };
@@ -105,92 +160,33 @@ class SalvageTest : public SqliteStoreFixture {
 TEST_F(SalvageTest, BytesFlippedAt200PlacesLoseNothingThatIsNotNamed) {
   Fill();
   const std::string good = Bytes();
-  std::mt19937 random(20261127);
-  int salvaged = 0;
-  int unharmed = 0;
-  size_t lost = 0;
-  for (int flip = 0; flip < 200; ++flip) {
-    const size_t at = random() % good.size();
-    SCOPED_TRACE(fmt::format("flip {} at {}", flip, at));
-    std::string bytes = good;
-    bytes[at] = static_cast<char>(bytes[at] ^ static_cast<char>(1 + random() % 255));
-    Overwrite(bytes);
-    auto store = Open();
-    if (store.ok()) {
-      store->reset();
-      ++unharmed;
-      EXPECT_EQ(ReadAll(), written_) << "damage went unnoticed";
-      continue;
-    }
-    if (!IsDamage(store.status())) {
-      // The header's words of versions: they are named, and nothing is touched.
-      EXPECT_TRUE(absl::IsFailedPrecondition(store.status()) || absl::IsUnavailable(store.status())) << store.status();
-      continue;
-    }
-    const auto report = Salvage(path());
-    ASSERT_TRUE(report.ok()) << report.status();
-    ++salvaged;
-    lost += report->losses.size();
-    EXPECT_TRUE(fs::exists(report->damaged));
-    ExpectSavedOrNamed(*report, ReadAll());
-    if (HasFailure()) return;
-  }
-  RecordProperty("salvaged", salvaged);
-  fmt::print("{} of 200 flips did no harm, {} databases were salvaged, {} sessions lost events\n", unharmed, salvaged,
-             lost);
-  EXPECT_GT(salvaged, 50);
+  const Flips flips = Flip(
+      good, 200, 20261127, [&](int, std::mt19937& random) { return random() % good.size(); },
+      [this](const std::string& bytes) { Overwrite(bytes); });
+  fmt::print("{} of 200 flips did no harm, {} databases were salvaged, {} sessions lost events\n", flips.harmless,
+             flips.salvaged, flips.lost);
+  EXPECT_GT(flips.salvaged, 50);
 }
 
 TEST_F(SalvageTest, BytesFlippedAt150PlacesOfTheWriteAheadLogLoseNothingThatIsNotNamed) {
-  std::string good;
-  std::string log;
-  {
-    auto store = MustOpen();
-    FillInto(store.get());
-    good = Bytes();
-    log = Bytes("-wal");
-  }
-  ASSERT_GT(log.size(), 200'000U);
-  std::mt19937 random(20261128);
-  int salvaged = 0;
-  size_t lost = 0;
-  for (int flip = 0; flip < 150; ++flip) {
-    // The header, and the newest commit, are as likely as all the rest.
-    const size_t at = flip % 3 == 0   ? random() % 56
-                      : flip % 3 == 1 ? log.size() - 1 - random() % 12'000
-                                      : random() % log.size();
-    SCOPED_TRACE(fmt::format("flip {} at {} of {}", flip, at, log.size()));
-    std::string bytes = log;
-    bytes[at] = static_cast<char>(bytes[at] ^ static_cast<char>(1 + random() % 255));
-    OverwriteWithLog(good, bytes);
-    auto store = Open();
-    if (store.ok()) {
-      store->reset();
-      ASSERT_EQ(ReadAll(), written_) << "damage went unnoticed";
-      continue;
-    }
-    ASSERT_TRUE(IsDamage(store.status())) << store.status();
-    const auto report = Salvage(path());
-    ASSERT_TRUE(report.ok()) << report.status();
-    EXPECT_TRUE(report->log_damaged);
-    ++salvaged;
-    lost += report->losses.size();
-    ExpectSavedOrNamed(*report, ReadAll());
-    if (HasFailure()) return;
-  }
-  fmt::print("{} of 150 logs were salvaged, {} sessions lost events\n", salvaged, lost);
-  EXPECT_GT(salvaged, 100);
+  const Files good = FilledAndKilled();
+  ASSERT_GT(good.log.size(), 200'000U);
+  // The header, and the newest commit, are as likely as all the rest.
+  const auto place = [&](int flip, std::mt19937& random) {
+    return flip % 3 == 0   ? random() % 56
+           : flip % 3 == 1 ? good.log.size() - 1 - random() % 12'000
+                           : random() % good.log.size();
+  };
+  const Flips flips =
+      Flip(good.log, 150, 20261128, place, [&](const std::string& log) { OverwriteWithLog(good.database, log); });
+  fmt::print("{} of 150 logs were salvaged, {} sessions lost events\n", flips.salvaged, flips.lost);
+  EXPECT_EQ(flips.refused, 0);
+  EXPECT_EQ(flips.of_log, flips.salvaged);
+  EXPECT_GT(flips.salvaged, 100);
 }
 
 TEST_F(SalvageTest, ALogThatAPowerCutLeftIsNotDamaged) {
-  std::string good;
-  std::string log;
-  {
-    auto store = MustOpen();
-    FillInto(store.get());
-    good = Bytes();
-    log = Bytes("-wal");
-  }
+  const auto [good, log] = FilledAndKilled();
   // Cut anywhere: the commits before are there, nothing is behind.
   for (const size_t size : {size_t{0}, size_t{20}, size_t{32}, log.size() / 2, log.size() - 1}) {
     OverwriteWithLog(good, log.substr(0, size));
@@ -332,14 +328,7 @@ TEST_F(SalvageTest, SessionsThatNoListHasAreSavedOrNamed) {
 
 // Killed at any step: the next start ends it, with the write-ahead log's events, and says what was lost.
 TEST_F(SalvageTest, OneThatWasKilledOnItsWayIsFinished) {
-  std::string good;
-  std::string log;
-  {
-    auto store = MustOpen();
-    FillInto(store.get());
-    good = Bytes();
-    log = Bytes("-wal");
-  }
+  auto [good, log] = FilledAndKilled();
   log[log.size() / 2] ^= 1;
   for (int steps = 0; steps <= 4; ++steps) {
     SCOPED_TRACE(steps);
