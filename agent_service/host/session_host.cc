@@ -13,6 +13,12 @@ namespace holdfast::agent {
 namespace {
 
 constexpr Duration kSweepInterval = std::chrono::seconds(1);
+
+// The request may be the one that made the session. A default may have changed since.
+bool Made(const v1::Session& session, const v1::CreateSessionRequest& request) {
+  return (request.model().empty() || request.model() == session.model()) && request.workspace() == session.workspace();
+}
+
 std::string Words(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
 
 }  // namespace
@@ -112,11 +118,12 @@ void SessionHost::Sweep() {
   sweep_->ArmAt(services_.loop.Now() + kSweepInterval, [this] { Sweep(); });
 }
 
-void SessionHost::Create(const std::string& tenant, const v1::CreateSessionRequest& request, Reply<v1::Session> reply) {
+void SessionHost::Create(const std::string& tenant, const v1::CreateSessionRequest& request,
+                         const std::string& default_model, Reply<v1::Session> reply) {
   const std::string id = NewSessionId(tenant, "", request.client_key());
   const WallTime now = std::chrono::floor<std::chrono::microseconds>(services_.loop.WallNow());
   v1::SessionEvent event;
-  event.mutable_session_created()->set_model(request.model());
+  event.mutable_session_created()->set_model(request.model().empty() ? default_model : request.model());
   event.mutable_session_created()->set_workspace(request.workspace());
   const LogRow row = RowOfEvent(event, now);
 
@@ -131,7 +138,7 @@ void SessionHost::Create(const std::string& tenant, const v1::CreateSessionReque
   append.session = RowOfSession(tenant, session, false);
   append.generation = services_.store.generation();
   append.events.push_back(row);
-  services_.store.Append(std::move(append), [this, tenant, id, session, state = std::move(state),
+  services_.store.Append(std::move(append), [this, tenant, id, request, session, state = std::move(state),
                                              reply = std::move(reply)](absl::StatusOr<int64_t> last) mutable {
     services_.observer.OnWritten(last.status());
     if (last.ok()) {
@@ -146,13 +153,20 @@ void SessionHost::Create(const std::string& tenant, const v1::CreateSessionReque
     }
     if (last.status().code() != absl::StatusCode::kAborted) return reply(StoreRefusal(last.status()));
     // It is there already: made by the same key before.
-    services_.store.GetSession(tenant, id, [reply = std::move(reply)](absl::StatusOr<SessionRow> made) mutable {
-      v1::Session existing;
-      if (!made.ok()) return reply(StoreRefusal(made.status()));
-      if (!existing.ParseFromString(made->summary))
-        return reply(absl::DataLossError("the session's summary is damaged"));
-      reply(std::move(existing));
-    });
+    services_.store.GetSession(
+        tenant, id, [request, reply = std::move(reply)](absl::StatusOr<SessionRow> made) mutable {
+          v1::Session existing;
+          if (!made.ok()) return reply(StoreRefusal(made.status()));
+          if (!existing.ParseFromString(made->summary))
+            return reply(absl::DataLossError("the session's summary is damaged"));
+          if (!Made(existing, request)) {
+            return reply(absl::AlreadyExistsError(fmt::format(
+                "client_key: {} was used before, for session {} of model {} in workspace {}; send the same again, "
+                "or use a new key",
+                request.client_key(), existing.session_id(), existing.model(), existing.workspace())));
+          }
+          reply(std::move(existing));
+        });
   });
 }
 

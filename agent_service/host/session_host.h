@@ -29,7 +29,9 @@ class SessionHost {
   // `use` gets the session, loaded, or NOT_FOUND and the store's errors. Afterwards it may be let go.
   void With(const std::string& tenant, const std::string& session_id,
             absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<ActiveSession>>)> use);
-  void Create(const std::string& tenant, const v1::CreateSessionRequest& request, Reply<v1::Session> reply);
+  // `default_model`: for a request without one. ALREADY_EXISTS: its key made a session of another model or workspace.
+  void Create(const std::string& tenant, const v1::CreateSessionRequest& request, const std::string& default_model,
+              Reply<v1::Session> reply);
   void Delete(const std::string& tenant, const std::string& session_id, absl::AnyInvocable<void(absl::Status)> done);
 
   SessionCopies& copies() { return copies_; }

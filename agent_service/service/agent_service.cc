@@ -92,11 +92,9 @@ grpc::ServerUnaryReactor* AgentServiceImpl::CreateSession(grpc::CallbackServerCo
                                                           v1::Session* response) {
   return ForTenant(context, [this, request, response](const std::string& tenant, Finish finish) {
     if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
-    v1::CreateSessionRequest create = *request;
-    if (create.model().empty()) create.set_model(default_model_);
-    if (create.model().empty())
+    if (request->model().empty() && default_model_.empty())
       return finish({grpc::StatusCode::INVALID_ARGUMENT, "model: is required, agent_service has no default"});
-    host_.Create(tenant, create, FinishWith(response, finish));
+    host_.Create(tenant, *request, default_model_, FinishWith(response, finish));
   });
 }
 

@@ -32,13 +32,18 @@ void HostTest::Stop() {
   host_.reset();
 }
 
+CreateAnswer HostTest::Create(const v1::CreateSessionRequest& request, const std::string& default_model) {
+  CreateAnswer created;
+  host_->Create("team", request, default_model, created.Callback());
+  loop_.RunUntilIdle();
+  return created;
+}
+
 std::string HostTest::CreateSession(const std::string& client_key) {
   v1::CreateSessionRequest request;
   request.set_client_key(client_key);
   request.set_model("o4-mini");
-  Answer<absl::StatusOr<v1::Session>> created;
-  host_->Create("team", request, created.Callback());
-  loop_.RunUntilIdle();
+  const CreateAnswer created = Create(request);
   EXPECT_TRUE(created.has_value() && created->ok());
   return created.has_value() && created->ok() ? (*created)->session_id() : "";
 }

@@ -34,6 +34,7 @@ class Answer {
   std::shared_ptr<std::optional<T>> state_ = std::make_shared<std::optional<T>>();
 };
 
+using CreateAnswer = Answer<absl::StatusOr<v1::Session>>;
 using TurnAnswer = Answer<absl::StatusOr<v1::SubmitTurnResponse>>;
 using ResultAnswer = Answer<absl::StatusOr<v1::SubmitToolResultResponse>>;
 using CancelAnswer = Answer<absl::StatusOr<v1::CancelTurnResponse>>;
@@ -62,6 +63,7 @@ class HostTest : public testing::Test {
     Start(store);
   }
 
+  CreateAnswer Create(const v1::CreateSessionRequest& request, const std::string& default_model = "");
   std::string CreateSession(const std::string& client_key = "");
   static v1::SubmitTurnRequest Turn(const std::string& client_key = "k1", const std::string& text = "hello");
   // These run the loop until it is idle.

@@ -7,6 +7,7 @@ namespace holdfast::agent {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -376,6 +377,29 @@ TEST_F(HostTurn, TwoSessionsDoNotDisturbEachOther) {
   EXPECT_THAT(Log(b), ElementsAre("created", "turn", "call 1", "failed 3"));
   EXPECT_FALSE((*SubmitResult(b, "c1"))->accepted());
   EXPECT_TRUE((*SubmitResult(a, "c1"))->accepted());
+}
+
+TEST_F(HostTurn, CreatingAnotherSessionWithTheSameClientKeyIsRefused) {
+  v1::CreateSessionRequest request;
+  request.set_client_key("key");
+  request.set_model("o4-mini");
+  request.set_workspace("/w");
+  const CreateAnswer made = Create(request);
+  ASSERT_TRUE(made->ok());
+  request.set_workspace("/elsewhere");
+  const CreateAnswer elsewhere = Create(request);
+  request.set_workspace("/w");
+  request.set_model("o3");
+  const CreateAnswer other = Create(request);
+  for (const CreateAnswer& refused : {elsewhere, other}) {
+    EXPECT_TRUE(absl::IsAlreadyExists(refused->status())) << refused->status();
+    EXPECT_THAT(std::string(refused->status().message()), HasSubstr("client_key: key was used before"));
+    EXPECT_THAT(std::string(refused->status().message()), HasSubstr("o4-mini in workspace /w"));
+  }
+  request.clear_model();
+  const CreateAnswer again = Create(request, "a default that changed");
+  ASSERT_TRUE(again->ok()) << again->status();
+  EXPECT_EQ((*again)->session_id(), (*made)->session_id());
 }
 
 TEST_F(HostTurn, CreatingWithTheSameClientKeyGivesTheSameSession) {
