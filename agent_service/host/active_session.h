@@ -150,6 +150,8 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void ExtendLease();
   // Of a session that was read from its log.
   void ResumeLease();
+  // The holder is there. In a turn that named no place, its own is the one from here on.
+  void KeepLease(Reply<v1::Lease> reply);
   v1::Lease LeaseNow() const;
   // ABORTED where the lease is not of this generation, or nobody's.
   absl::Status CheckLease(int64_t generation) const;

@@ -49,6 +49,9 @@ void ActiveSession::SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTu
     }
     if (model.empty()) return reply(absl::InvalidArgumentError("model: the session has none; name one"));
 
+    if (!request.has_place() && state_.lease().held() && !LeaseExpired())
+      *request.mutable_place() = state_.lease().granted().place();
+
     v1::SubmitTurnResponse response;
     response.set_sequence(state_.last_sequence() + 1);
     const Duration max_wait = request.attended() ? services_.default_attended_max_wait : services_.default_max_wait;

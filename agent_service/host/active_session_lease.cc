@@ -68,6 +68,17 @@ absl::Status ActiveSession::CheckResultLease(int64_t generation) const {
                   generation, lease.generation(), Where(lease.granted().place())));
 }
 
+void ActiveSession::KeepLease(Reply<v1::Lease> reply) {
+  ExtendLease();
+  if (state_.turn() == nullptr || state_.lease().place() != nullptr) return reply(LeaseNow());
+  v1::SessionEvent event;
+  *event.mutable_tool_lease_granted() = state_.lease().granted();
+  Commit(std::move(event), [this, reply = std::move(reply)](absl::Status status) mutable {
+    if (!status.ok()) return reply(status);
+    reply(LeaseNow());
+  });
+}
+
 void ActiveSession::AcquireLease(v1::AcquireLeaseRequest request, Reply<v1::Lease> reply) {
   EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
     if (!open.ok()) return reply(open);
@@ -82,8 +93,7 @@ void ActiveSession::AcquireLease(v1::AcquireLeaseRequest request, Reply<v1::Leas
             fmt::format("another client runs the session's tools, in {}; the lease is free when it leaves",
                         Where(lease.granted().place()))));
       case LeaseAnswer::kSame:
-        ExtendLease();
-        return reply(LeaseNow());
+        return KeepLease(std::move(reply));
       case LeaseAnswer::kGrant:
         break;
     }
@@ -100,8 +110,7 @@ void ActiveSession::RenewLease(v1::RenewLeaseRequest request, Reply<v1::Lease> r
   EnqueueCommand([this, request = std::move(request), reply = std::move(reply)](const absl::Status& open) mutable {
     if (!open.ok()) return reply(open);
     if (absl::Status lease = CheckLease(request.generation()); !lease.ok()) return reply(lease);
-    ExtendLease();
-    reply(LeaseNow());
+    KeepLease(std::move(reply));
   });
 }
 

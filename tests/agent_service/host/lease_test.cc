@@ -158,6 +158,44 @@ TEST_F(HostLease, TheFirstLeaseOfATurnThatNamesNoPlaceSaysWhereItsToolsAre) {
   EXPECT_TRUE(Acquire(id, "b").ok());
 }
 
+TEST_F(HostLease, OneThatIsHeldWhenATurnWithoutPlaceBeginsSaysWhereItsToolsAre) {
+  const std::string id = CreateSession();
+  ASSERT_TRUE(Acquire(id, "a").ok());
+  Submit(id);
+  AnswerCall({Asked("c1")});
+  Pass(seconds(60));
+  const auto refused = Acquire(id, "b", Place("other"));
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << "a may have begun c1: " << refused.status();
+  EXPECT_EQ(Acquire(id, "b")->generation(), 2);
+}
+
+TEST_F(HostLease, OneWhoseHolderComesBackInATurnWithoutPlaceSaysWhereItsToolsAre) {
+  for (const bool renews : {true, false}) {
+    const std::string id = CreateSession();
+    ASSERT_TRUE(Acquire(id, "a").ok());
+    Pass(seconds(60));
+    Submit(id);
+    AnswerCall({Asked("c1")});
+    const auto back = renews ? Renew(id, 1) : Acquire(id, "a");
+    ASSERT_TRUE(back.ok()) << back.status();
+    EXPECT_EQ(back->generation(), 1);
+    Pass(seconds(60));
+    EXPECT_TRUE(absl::IsFailedPrecondition(Acquire(id, "b", Place("other")).status())) << renews;
+    EXPECT_TRUE(Renew(id, 1).ok());
+    EXPECT_THAT(Log(id), testing::ElementsAre("created", "lease 1", "turn", "call 1", "answer", "lease 1")) << "once";
+    EXPECT_TRUE((*Cancel(id)).ok());
+  }
+}
+
+TEST_F(HostLease, OneWhoseHolderIsGoneBindsNoTurnThatBeginsLater) {
+  const std::string id = CreateSession();
+  ASSERT_TRUE(Acquire(id, "a").ok());
+  Pass(seconds(60));
+  Submit(id);
+  AnswerCall({Asked("c1")});
+  EXPECT_EQ(Acquire(id, "b", Place("other"))->generation(), 2);
+}
+
 TEST_F(HostLease, AResultCarriesTheLeaseUnderWhichItsToolRan) {
   const std::string id = WithOpenCall();
   ASSERT_TRUE(Acquire(id, "a").ok());
