@@ -128,6 +128,11 @@ absl::StatusOr<CommandRun::State> CommandRun::Await(const CancelToken* cancel) {
     if (!state.ok() || *state != State::kRuns) return state;
     const auto now = std::chrono::steady_clock::now();
     if (cancel != nullptr && cancel->cancelled()) {
+      if (runner_ <= 0 && record_.begun && !IsHere()) {
+        return absl::FailedPreconditionError(
+            "the command was started in another container, or on another machine, that shares this folder of journals, "
+            "and goes on: end it there, or wait for it");
+      }
       if (!cancelled) cancelled = now;
       // A runner that another client started says who it is when it begins.
       if (!told && (runner_ > 0 || record_.begun)) {
@@ -147,6 +152,8 @@ absl::StatusOr<CommandRun::State> CommandRun::Await(const CancelToken* cancel) {
   }
 }
 
+bool CommandRun::IsHere() const { return record_.space.empty() || record_.space == ProcessSpace(); }
+
 void CommandRun::Signal(int number) {
   const pid_t pid = runner_ > 0 ? runner_ : record_.runner;
   if (pid <= 0) return;
@@ -163,9 +170,9 @@ void CommandRun::Signal(int number) {
   ::kill(pid, number);
 }
 
-void CommandRun::StopLeftovers() const {
-  if (record_.command <= 0 || record_.identity.empty()) return;
-  if (ProcessIdentity(record_.command) == record_.identity) ::kill(-record_.command, SIGKILL);
+bool CommandRun::StopLeftovers() const {
+  if (record_.command <= 0 || record_.identity.empty() || !IsHere()) return false;
+  return ProcessIdentity(record_.command) == record_.identity && ::kill(-record_.command, SIGKILL) == 0;
 }
 
 void CommandRun::Remove() {

@@ -36,12 +36,13 @@ class CommandRun {
   // As it is now.
   absl::StatusOr<State> Look();
   // Blocks until it is no longer kRuns. Once `cancel` (may be null) is cancelled, the runner is told to end the command
-  // with its process group; one that does not within some seconds is killed.
+  // with its process group; one that does not within some seconds is killed. FAILED_PRECONDITION: it was cancelled, and
+  // its runner is in another container, or on another machine: it goes on.
   absl::StatusOr<State> Await(const CancelToken* cancel);
   // As of the last Look or Await.
   const RunRecord& record() const { return record_; }
-  // In kLost: kills what is left of the command, where it can be told from other processes.
-  void StopLeftovers() const;
+  // In kLost: kills what is left of the command, where it can be told from other processes. False: nothing was killed.
+  bool StopLeftovers() const;
   // Of its file.
   std::string name() const { return path_.substr(path_.rfind('/') + 1); }
   // When its result is in the journal.
@@ -50,6 +51,8 @@ class CommandRun {
  private:
   CommandRun(RunFile file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
 
+  // The numbers of the record are those of processes here.
+  bool IsHere() const;
   void Signal(int number);
   void Reap(bool block);
 

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <system_error>
 
 #include "clients/cli/tools/file_io.h"
 #include "clients/cli/tools/text_digest.h"
@@ -71,6 +72,12 @@ std::optional<ShellResult> ResultOf(const json::object& line, std::string_view r
                      .duration = std::chrono::milliseconds(IntegerOf(line, "milliseconds")),
                      .left_in_background = FlagOf(line, "background"),
                      .output = RepairUtf8(output)};
+}
+
+std::string BootId() {
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  return boot;
 }
 
 absl::Status SyncFolderOf(const std::string& path) {
@@ -137,6 +144,7 @@ absl::StatusOr<RunRecord> RunFile::Read() const {
       record.runner = static_cast<pid_t>(IntegerOf(line, "runner"));
       record.command = static_cast<pid_t>(IntegerOf(line, "command"));
       record.identity = TextOf(line, "identity");
+      record.space = TextOf(line, "space");
     } else if (line.contains("failure")) {
       record.failure = TextOf(line, "failure");
       return record;
@@ -148,10 +156,12 @@ absl::StatusOr<RunRecord> RunFile::Read() const {
 }
 
 absl::Status RunFile::RecordBegun(pid_t runner, pid_t command) {
-  return Append(
-      json::serialize(json::object{
-          {"begun", true}, {"runner", runner}, {"command", command}, {"identity", ProcessIdentity(command)}}) +
-      "\n");
+  return Append(json::serialize(json::object{{"begun", true},
+                                             {"runner", runner},
+                                             {"command", command},
+                                             {"identity", ProcessIdentity(command)},
+                                             {"space", ProcessSpace()}}) +
+                "\n");
 }
 
 absl::Status RunFile::RecordResult(const ShellResult& result) {
@@ -192,9 +202,13 @@ std::string ProcessIdentity(pid_t pid) {
   std::istringstream fields(stat.substr(name_end + 1));
   std::string field;
   for (int i = 0; i < 20; ++i) fields >> field;
-  std::string boot;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
-  return boot + " " + field;
+  return BootId() + " " + field;
+}
+
+std::string ProcessSpace() {
+  std::error_code error;
+  const std::filesystem::path space = std::filesystem::read_symlink("/proc/self/ns/pid", error);
+  return error ? std::string() : BootId() + " " + space.string();
 }
 
 }  // namespace holdfast::cli

@@ -26,6 +26,7 @@ struct RunRecord {
   pid_t runner = -1;     // of `begun`
   pid_t command = -1;    // of `begun`: the shell, its session and its group
   std::string identity;  // of `begun`: tells this shell from later processes with its number
+  std::string space;     // of `begun`: where these numbers are those of these processes; empty: an older release's
   std::optional<ShellResult> result;
   std::string failure;  // instead of a result: why the command could not be started
 };
@@ -34,7 +35,7 @@ struct RunRecord {
 // the making of the file on, then the runner, which inherits the lock, so that there is no moment between. A lock that
 // can be had says that nobody is. The file is a line for each step, synced before the next one:
 //   {"command": …, "timeout_ms": …}                                     by the client
-//   {"begun": true, "runner": PID, "command": PID, "identity": …}       by the runner, before the command runs
+//   {"begun": true, "runner": PID, "command": PID, "identity": …, "space": …}   by the runner, before the command runs
 //   {"end": …, "code": …, "milliseconds": …, "background": …, "bytes": N, "digest": …} and N bytes of output, or
 //   {"failure": …}                                                      by the runner, before it ends
 class RunFile {
@@ -70,5 +71,9 @@ class RunFile {
 // Tells the process from others that have or had its number, on this machine and since it was started: boot and start
 // time. Empty: there is no such process, or no /proc.
 std::string ProcessIdentity(pid_t pid);
+
+// Tells the processes whose numbers are known here from those of other containers and machines, which may share the
+// journal's folder: boot and PID namespace. Empty: no /proc.
+std::string ProcessSpace();
 
 }  // namespace holdfast::cli

@@ -60,6 +60,16 @@ class CommandRunTest : public testing::Test {
     EXPECT_TRUE(run.record().result) << run.record().failure;
     return run.record().result.value_or(ShellResult{});
   }
+  // As if whoever began it had done so where numbers of processes mean others.
+  void SetSpace(const std::string& space) {
+    std::string record = TemporaryFolder::Read(path_);
+    const size_t begin = record.find("\"space\":\"") + 9;
+    ASSERT_NE(record.find(ProcessSpace()), std::string::npos) << record;
+    original_ = record;
+    record.replace(begin, record.find('"', begin) - begin, space);
+    TemporaryFolder::Write(path_, record);
+  }
+  void SetSpaceBack() { TemporaryFolder::Write(path_, original_); }
   // Blocks until the command writes into ../there.
   std::string There() { return TemporaryFolder::Read(folder_.path() / "there"); }
   // Lets a command go on that reads ../go.
@@ -68,6 +78,7 @@ class CommandRunTest : public testing::Test {
   TemporaryFolder folder_;
   UniqueFd workspace_;
   std::string path_ = folder_.path() / "run";
+  std::string original_;
 };
 
 TEST_F(CommandRunTest, ANewClientFindsACommandThatRunsAndAwaitsIt) {
@@ -129,8 +140,36 @@ TEST_F(CommandRunTest, AKilledRunnerLeavesTheCommandUndecidedAndNoProcessBehind)
   ASSERT_EQ(run.Look().value(), State::kRuns);
   ASSERT_EQ(::kill(run.record().runner, SIGKILL), 0);
   EXPECT_EQ(run.Await(nullptr).value(), State::kLost);
-  run.StopLeftovers();
+  EXPECT_TRUE(run.StopLeftovers());
   EXPECT_TRUE(EndsSoon(run.record().command));
+}
+
+TEST_F(CommandRunTest, ARunnerOfAnotherContainerIsNotToldToEndByANumberThatIsAnothersHere) {
+  StartAndLeave("echo > ../there; read -r go < ../go; echo ends");
+  There();
+  SetSpace("elsewhere pid:[1]");
+  CancelToken cancel;
+  cancel.Cancel();
+  const absl::StatusOr<State> state = Find().Await(&cancel);
+  ASSERT_TRUE(absl::IsFailedPrecondition(state.status())) << state.status();
+  EXPECT_THAT(std::string(state.status().message()), HasSubstr("another container"));
+  SetSpaceBack();
+  Go();
+  EXPECT_EQ(AwaitResult().output, "ends\n") << "nobody ended it";
+}
+
+TEST_F(CommandRunTest, WhatIsLeftInAnotherContainerIsNotKilledByANumberThatIsAnothersHere) {
+  StartAndLeave("echo > ../there; read -r go < ../go; echo > ../there");
+  There();
+  CommandRun run = Find();
+  ASSERT_EQ(run.Look().value(), State::kRuns);
+  ASSERT_EQ(::kill(run.record().runner, SIGKILL), 0);
+  ASSERT_EQ(run.Await(nullptr).value(), State::kLost);
+  SetSpace("elsewhere pid:[1]");
+  ASSERT_EQ(run.Look().value(), State::kLost);
+  ASSERT_FALSE(run.StopLeftovers());
+  Go();
+  There();  // it lived on
 }
 
 TEST_F(CommandRunTest, ARunnerThatNeverBeganHasRunNothing) {
