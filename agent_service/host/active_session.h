@@ -144,6 +144,8 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   // The running turn waits for this call's answer.
   bool Awaits(const std::string& call_id) const;
   void LetCallGo();
+  // Watchers are told; `note`: and the log.
+  void TellWait(const quota::v1::Wait& wait, bool note);
 
   // The holder has not been heard of for kLeaseTime.
   bool LeaseExpired() const { return services_.loop.Now() >= lease_end_; }
@@ -159,6 +161,7 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   absl::Status CheckResultLease(int64_t generation) const;
 
   void OnCallWaiting(const quota::v1::Wait& wait) override;
+  void OnCallCutOff(const quota::v1::Wait& wait, bool first) override;
   void OnCallAdmitted(const quota::v1::Admitted& admitted) override;
   void OnCallDelta(const quota::v1::Delta& delta) override;
   void OnCallRestarted(const quota::v1::Restarted& restarted) override;

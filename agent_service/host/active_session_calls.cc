@@ -127,7 +127,8 @@ void ActiveSession::StartCall(const v1::ModelCallStarted& call) {
   const TurnState& turn = *state_.turn();
   const WallTime wall_now = services_.loop.WallNow();
   logged_wait_end_.reset();
-  if (turn.wait) logged_wait_end_ = services_.loop.Now() + (FromTimestamp(turn.wait->wait().retry_at()) - wall_now);
+  if (turn.wait && turn.wait->wait().reason() != quota::v1::WAIT_REASON_QUOTA_SERVICE)
+    logged_wait_end_ = services_.loop.Now() + (FromTimestamp(turn.wait->wait().retry_at()) - wall_now);
   ModelCall::Owner* owner = this;
   call_ = std::make_unique<ModelCall>(services_.loop, services_.quota, BuildRequest(tenant_, session_id_, state_, call),
                                       PatienceLeft(turn, wall_now), owner);
@@ -217,15 +218,26 @@ bool ActiveSession::Awaits(const std::string& call_id) const {
 }
 
 void ActiveSession::OnCallWaiting(const quota::v1::Wait& wait) {
-  wait_ = wait;
-  wait_end_ = services_.loop.Now() + FromSeconds(wait.seconds());
-  const bool from_here = wait.reason() == quota::v1::WAIT_REASON_QUOTA_SERVICE;
+  const BootTime end = services_.loop.Now() + FromSeconds(wait.seconds());
   const auto moved = [&] {
-    const Duration by = std::chrono::abs(wait_end_ - *logged_wait_end_);
+    const Duration by = std::chrono::abs(end - *logged_wait_end_);
     return by > kLeastLoggedMove && by > FromSeconds(wait.seconds()) / 10;
   };
-  if (!from_here && state_.turn() != nullptr && (!logged_wait_end_ || moved())) {
-    logged_wait_end_ = wait_end_;
+  const bool note = !logged_wait_end_ || moved();
+  if (note) logged_wait_end_ = end;
+  TellWait(wait, note);
+}
+
+void ActiveSession::OnCallCutOff(const quota::v1::Wait& wait, bool first) {
+  // Whatever it waits for afterwards is news.
+  logged_wait_end_.reset();
+  TellWait(wait, first);
+}
+
+void ActiveSession::TellWait(const quota::v1::Wait& wait, bool note) {
+  wait_ = wait;
+  wait_end_ = services_.loop.Now() + FromSeconds(wait.seconds());
+  if (note && state_.turn() != nullptr) {
     Enqueue([this, call_id = call_->call_id(), wait](const absl::Status& open) {
       if (!open.ok() || state_.turn() == nullptr) return;
       const bool compacting = state_.compaction() != nullptr && state_.compaction()->call_id() == call_id;

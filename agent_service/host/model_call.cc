@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent_service/session/timestamp.h"
 #include "common/base/utf8.h"
 
 namespace holdfast::agent {
@@ -125,8 +126,9 @@ void ModelCall::OnEnd(const grpc::Status& status) {
     quota::v1::Wait wait;
     wait.set_reason(quota::v1::WAIT_REASON_QUOTA_SERVICE);
     wait.set_seconds(ToSeconds(pause));
+    SetTimestamp(loop_.WallNow() + pause, wait.mutable_retry_at());
     wait.set_detail(RepairUtf8(status.error_message()));
-    owner_->OnCallWaiting(wait);
+    owner_->OnCallCutOff(wait, broken_in_a_row_ == 2);
   }
   retry_->ArmAt(now + pause, [this] { Attach(); });
 }

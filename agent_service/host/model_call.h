@@ -20,6 +20,8 @@ class ModelCall final : private QuotaClient::Listener {
    public:
     virtual ~Owner() = default;
     virtual void OnCallWaiting(const quota::v1::Wait& wait) = 0;
+    // quota_service cannot be reached; before each attempt to, but for the first. `first`: of this outage.
+    virtual void OnCallCutOff(const quota::v1::Wait& wait, bool first) = 0;
     virtual void OnCallAdmitted(const quota::v1::Admitted& admitted) = 0;
     virtual void OnCallDelta(const quota::v1::Delta& delta) = 0;
     virtual void OnCallRestarted(const quota::v1::Restarted& restarted) = 0;

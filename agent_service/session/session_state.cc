@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "agent_service/session/said_content.h"
+#include "agent_service/session/timestamp.h"
 #include "common/base/utf8.h"
 
 namespace holdfast::agent {
@@ -59,6 +60,12 @@ std::string TitleOf(const v1::TurnStarted& started) {
 
 }  // namespace
 
+double NotedWait(const TurnState& turn, WallTime now) {
+  if (!turn.wait) return 0;
+  const WallTime end = std::min(now, FromTimestamp(turn.wait->wait().retry_at()));
+  return turn.noted_seconds + std::max(0.0, ToSeconds(Duration(end - FromTimestamp(turn.wait_time))));
+}
+
 void SessionState::Apply(const v1::SessionEvent& event) {
   last_sequence_ = event.sequence();
   updated_ = event.time();
@@ -106,7 +113,8 @@ void SessionState::Apply(const v1::SessionEvent& event) {
 
     case v1::SessionEvent::kWaitNoted:
       if (!turn_) break;
-      if (!turn_->wait) turn_->first_wait_time = event.time();
+      turn_->noted_seconds = turn_->wait ? NotedWait(*turn_, FromTimestamp(event.time())) : 0;
+      turn_->wait_time = event.time();
       turn_->wait = event.wait_noted();
       break;
 

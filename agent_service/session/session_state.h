@@ -9,6 +9,7 @@
 
 #include "agent_service/session/history.h"
 #include "agent_service/session/tool_lease.h"
+#include "common/base/clock.h"
 #include "holdfast/agent/v1/agent.pb.h"
 
 namespace holdfast::agent {
@@ -26,7 +27,8 @@ struct TurnState {
   int steps = 0;                                       // model calls begun
   std::optional<v1::ModelCallStarted> call;            // begun and not answered
   std::optional<v1::WaitNoted> wait;                   // the newest of `call`
-  google::protobuf::Timestamp first_wait_time;         // of the first wait of `call`; meaningful with `wait`
+  google::protobuf::Timestamp wait_time;               // of its note; meaningful with `wait`
+  double noted_seconds = 0;                            // of the waits of `call` before it; meaningful with `wait`
   std::vector<quota::v1::ToolCall> open_tools;         // asked for by the last answer, without a result, in order
   std::map<std::string, KeyedResult> results_by_call;  // those that have a client key, by call id
   bool compaction_failed = false;                      // none is tried again in this turn
@@ -34,6 +36,10 @@ struct TurnState {
   quota::v1::Usage usage;
   double waited_seconds = 0;  // by answered calls
 };
+
+// Seconds that the present call has waited by `now`, as the log tells it: each wait from its note until the end that it
+// names, or until it was noted anew. What comes after that end is the call running.
+double NotedWait(const TurnState& turn, WallTime now);
 
 // What of the conversation the model sees: the ledger for the items before `covered`, the pinned one of these, and the
 // rest, of which the results of tools before `cut` are shortened. Without compactions: everything.

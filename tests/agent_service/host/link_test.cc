@@ -55,7 +55,7 @@ TEST_F(HostLink, EveryKindOfBrokenLinkIsAttachedAgain) {
     loop_.Advance(seconds(3));
     EXPECT_EQ(quota_.requests().size(), ++attached) << code;
   }
-  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "wait 0"));
 }
 
 TEST_F(HostLink, RestartedVoidsTheItemsBeforeIt) {
@@ -123,9 +123,9 @@ TEST_F(HostLink, WithoutQuotaServiceTheTurnFailsWhenItsPatienceEnds) {
   turn.mutable_max_wait()->set_seconds(60);
   Submit(id, turn);
   loop_.Advance(seconds(57));
-  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "wait 0"));
   loop_.Advance(seconds(4));
-  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "failed 14"));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "wait 0", "failed 14"));
   EXPECT_THAT(LastFailure(id).message(), HasSubstr("connection refused"));
   const size_t tried = quota_.requests().size();
   loop_.Advance(minutes(5));
@@ -166,9 +166,9 @@ TEST_F(HostLink, ARunningCallIsGivenUpOnceQuotaServiceHasGivenItUp) {
   quota_.set_respond([](const auto&) { return FakeQuotaClient::Script{{}, kBroken}; });
   EndCall(kBroken);
   loop_.Advance(seconds(57));
-  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1"));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "wait 0"));
   loop_.Advance(seconds(4));
-  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "failed 14"));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "wait 0", "failed 14"));
 }
 
 TEST_F(HostLink, AMessageWithInvalidBytesDoesNotSpoilTheLog) {

@@ -92,9 +92,9 @@ TEST_F(HostPatience, BoundsTheSumOfTheWaitsBeforeAndAfterQuotaServiceWasAway) {
   quota_.set_respond([](const auto&) { return FakeQuotaClient::Script{{}, kBroken}; });
   EndCall(kBroken);
   loop_.Advance(seconds(47));
-  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "wait 60"));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "wait 60", "wait 0"));
   loop_.Advance(seconds(4));
-  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "wait 60", "failed 14"));
+  EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "wait 60", "wait 0", "failed 14"));
 }
 
 TEST_F(HostPatience, CountsTheWaitThatALaterQuotaServiceDoesNotKnowOf) {

@@ -8,6 +8,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 // Which waits are written into the log.
 class HostWait : public HostTest {
@@ -93,12 +94,38 @@ TEST_F(HostWait, WithoutAnEndIsNotedAfterARestart) {
   EXPECT_THAT(Noted(), ElementsAre("wait 30", "wait 30"));
 }
 
-TEST_F(HostWait, ForQuotaServiceItselfIsNotNoted) {
+TEST_F(HostWait, ForQuotaServiceItselfIsNotedOnceAnOutage) {
+  EndCall(kBroken);
+  loop_.Advance(seconds(3));
+  EXPECT_THAT(Noted(), IsEmpty()) << "a link that breaks is no outage";
   for (int i = 0; i < 5; ++i) {
     EndCall(kBroken);
     loop_.Advance(seconds(3));
   }
-  EXPECT_THAT(Noted(), IsEmpty());
+  ASSERT_THAT(Noted(), SizeIs(1));
+  const v1::WaitNoted noted = Events(id_).back().wait_noted();
+  EXPECT_EQ(noted.call_id(), quota_.requests()[0].call_id());
+  EXPECT_EQ(noted.wait().reason(), quota::v1::WAIT_REASON_QUOTA_SERVICE);
+  EXPECT_EQ(noted.wait().detail(), "connection refused");
+  EXPECT_TRUE(noted.wait().has_retry_at());
+
+  SendWait(30);
+  EXPECT_THAT(Noted(), ElementsAre("wait 0", "wait 30")) << "it is there again";
+  for (int i = 0; i < 5; ++i) {
+    EndCall(kBroken);
+    loop_.Advance(seconds(3));
+  }
+  EXPECT_THAT(Noted(), ElementsAre("wait 0", "wait 30", "wait 0"));
+}
+
+TEST_F(HostWait, ThatGoesOnAfterAnOutageIsNotedAgainAlsoAcrossARestart) {
+  SendWait(60);
+  EndCall(kBroken);
+  loop_.Advance(seconds(1));
+  EndCall(kBroken);
+  Restart();
+  SendWait(50);
+  EXPECT_THAT(Noted(), ElementsAre("wait 60", "wait 0", "wait 50"));
 }
 
 // The answer comes while the note of the wait is still being written: neither may disturb the other.

@@ -125,7 +125,8 @@ std::string Fingerprint(const SessionState& state) {
     text += turn->started.DebugString() + std::to_string(turn->first_sequence) + "/" + std::to_string(turn->steps) +
             (turn->answered ? " answered " : " ") + std::to_string(turn->waited_seconds) + turn->usage.DebugString();
     if (turn->call) text += turn->call->DebugString();
-    if (turn->wait) text += turn->wait->DebugString() + turn->first_wait_time.DebugString();
+    if (turn->wait)
+      text += turn->wait->DebugString() + turn->wait_time.DebugString() + std::to_string(turn->noted_seconds);
     for (const quota::v1::ToolCall& call : turn->open_tools) text += call.DebugString();
   }
   return text;

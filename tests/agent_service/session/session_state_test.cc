@@ -110,12 +110,13 @@ TEST(SessionState, ModelCallStartedIsAwaitedUntilItsAnswer) {
   EXPECT_THAT(Spoken(done), ElementsAre("user: hello", "model: hi"));
 }
 
-TEST(SessionState, WaitsKeepTheFirstTimeAndTheNewestWait) {
+TEST(SessionState, WaitsKeepTheNewestAndHowLongThoseBeforeItWere) {
   const SessionState state =
       FoldOf({CreatedEvent(), TurnEvent("k1", "hello"), CallEvent(1), WaitEvent(4, 30), WaitEvent(5, 60)});
   ASSERT_TRUE(state.turn()->wait);
   EXPECT_EQ(state.turn()->wait->wait().seconds(), 60);
-  EXPECT_EQ(FromTimestamp(state.turn()->first_wait_time), LogTime(4));
+  EXPECT_EQ(FromTimestamp(state.turn()->wait_time), LogTime(5));
+  EXPECT_DOUBLE_EQ(state.turn()->noted_seconds, 1);
 }
 
 TEST(SessionState, AnAnswerAndTheNextCallForgetTheWait) {
@@ -127,7 +128,8 @@ TEST(SessionState, AnAnswerAndTheNextCallForgetTheWait) {
   events.push_back(CallEvent(2));
   EXPECT_FALSE(FoldOf(events).turn()->wait);
   events.push_back(WaitEvent(8, 5));
-  EXPECT_EQ(FromTimestamp(FoldOf(events).turn()->first_wait_time), LogTime(8));
+  EXPECT_EQ(FromTimestamp(FoldOf(events).turn()->wait_time), LogTime(8));
+  EXPECT_DOUBLE_EQ(FoldOf(events).turn()->noted_seconds, 0);
 }
 
 TEST(SessionState, AToolResultClosesItsOwnCallOnly) {

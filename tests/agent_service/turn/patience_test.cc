@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "agent_service/session/timestamp.h"
 #include "tests/agent_service/session/event_samples.h"
 
 namespace holdfast::agent {
@@ -37,6 +38,15 @@ TEST(Patience, CountsFromTheFirstNoteToTheEndThatTheLastOneNames) {
   const TurnState turn =
       TurnAfter({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), WaitEvent(4, 60), WaitEvent(5, 100)});
   EXPECT_EQ(PatienceLeft(turn, LogTime(50)), seconds(900 - 46));
+}
+
+TEST(Patience, DoesNotCountTheRunningOfACallBetweenItsWaits) {
+  std::vector<v1::SessionEvent> events =
+      Numbered({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), WaitEvent(4, 60), WaitEvent(5, 30)});
+  events.back().mutable_wait_noted()->mutable_wait()->mutable_retry_at()->set_seconds(
+      std::chrono::system_clock::to_time_t(std::chrono::floor<seconds>(LogTime(3630))));
+  SetTimestamp(LogTime(3600), events.back().mutable_time());
+  EXPECT_EQ(PatienceLeft(*Fold(events).turn(), LogTime(3610)), seconds(900 - 60 - 10));
 }
 
 TEST(Patience, DoesNotCountTheRunningOfACall) {
