@@ -188,6 +188,7 @@ TEST_F(WatchTest, QuotaServiceBeingAwayIsAWaitUntilTheCallIsHeardOfAgain) {
   const auto wait = watch->Next();
   ASSERT_TRUE(wait && wait->has_wait());
   EXPECT_EQ(wait->wait().reason(), quota::v1::WAIT_REASON_QUOTA_SERVICE);
+  EXPECT_TRUE(watch->Next()->event().has_wait_noted());
   EXPECT_TRUE(watch->Next()->has_delta());
   const auto late = Watch(id);
   late->History();
