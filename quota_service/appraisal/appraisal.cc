@@ -46,8 +46,7 @@ void Appraisal::Appraise() {
     charge_ = estimate_.input + CapCharged();
     return;
   }
-  // Images cost their tokens, of which a character is a quarter.
-  charge_ = GateCharge(*profile_, terms_.prompt.characters + 4 * terms_.prompt.shape.images, cap_);
+  charge_ = GateCharge(*profile_, terms_.prompt.charged_characters(), cap_);
 }
 
 int64_t Appraisal::CapCharged() const { return profile_->charge == ChargeRule::kInputPlusCap ? cap_ : 0; }

@@ -10,17 +10,32 @@ constexpr int64_t kMostPixels = 65'535;  // each way
 constexpr size_t kMostScanned = size_t{1024} * 1024;
 constexpr int kMostMarkers = 1000;
 
-// Bytes of a file, read where there are any.
+// Bytes of a file, read where there are any: as they are, or out of base64, of which only what is read is decoded.
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+  enum class Form { kBytes, kBase64 };
 
-  bool Has(size_t at, size_t count) const { return at <= bytes_.size() && bytes_.size() - at >= count; }
+  Reader(Form form, std::string_view text)
+      : form_(form), text_(text), size_(std::min(SizeOf(form, text), kMostScanned)) {}
+
+  bool Has(size_t at, size_t count) const { return at <= size_ && size_ - at >= count; }
   bool Is(size_t at, std::string_view word) const {
-    return Has(at, word.size()) && bytes_.substr(at, word.size()) == word;
+    if (!Has(at, word.size())) return false;
+    for (size_t i = 0; i < word.size(); ++i) {
+      if (Byte(at + i) != static_cast<unsigned char>(word[i])) return false;
+    }
+    return true;
   }
   // Not before Has.
-  int64_t Byte(size_t at) const { return static_cast<unsigned char>(bytes_[at]); }
+  int64_t Byte(size_t at) const {
+    if (form_ == Form::kBytes) return static_cast<unsigned char>(text_[at]);
+    const size_t digit = at / 3 * 4 + at % 3;
+    const int high = Value(text_[digit]);
+    const int low = Value(text_[digit + 1]);
+    if (high < 0 || low < 0) broken_ = true;
+    const int bits = static_cast<int>(at % 3) * 2;
+    return (high << (bits + 2) | low >> (4 - bits)) & 0xFF;
+  }
   int64_t Big(size_t at, size_t count) const {
     int64_t value = 0;
     for (size_t i = 0; i < count; ++i) value = value << 8 | Byte(at + i);
@@ -31,9 +46,30 @@ class Reader {
     for (size_t i = count; i > 0; --i) value = value << 8 | Byte(at + i - 1);
     return value;
   }
+  // Something was read that is no base64.
+  bool broken() const { return broken_; }
 
  private:
-  std::string_view bytes_;
+  // A last digit alone says nothing, and padding is none.
+  static size_t SizeOf(Form form, std::string_view text) {
+    if (form == Form::kBytes) return text.size();
+    for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+    const size_t rest = text.size() % 4;
+    return text.size() / 4 * 3 + (rest == 0 ? 0 : rest - 1);
+  }
+  // Of one digit (RFC 4648); -1: it is none.
+  static int Value(char digit) {
+    if (digit >= 'A' && digit <= 'Z') return digit - 'A';
+    if (digit >= 'a' && digit <= 'z') return digit - 'a' + 26;
+    if (digit >= '0' && digit <= '9') return digit - '0' + 52;
+    if (digit == '+') return 62;
+    return digit == '/' ? 63 : -1;
+  }
+
+  const Form form_;
+  const std::string_view text_;
+  const size_t size_;
+  mutable bool broken_ = false;
 };
 
 std::optional<ImageSize> Checked(int64_t width, int64_t height) {
@@ -90,15 +126,22 @@ std::optional<ImageSize> Jpeg(const Reader& file) {
   return std::nullopt;
 }
 
-}  // namespace
-
-std::optional<ImageSize> ReadImageSize(std::string_view file) {
-  const Reader reader(file.substr(0, kMostScanned));
+std::optional<ImageSize> SizeIn(const Reader& reader) {
   if (reader.Is(0, "\x89PNG\r\n\x1A\n")) return Png(reader);
   if (reader.Is(0, "\xFF\xD8")) return Jpeg(reader);
   if (reader.Is(0, "GIF87a") || reader.Is(0, "GIF89a")) return Gif(reader);
   if (reader.Is(0, "RIFF") && reader.Is(8, "WEBP")) return WebP(reader);
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ImageSize> ReadImageSize(std::string_view file) { return SizeIn(Reader(Reader::Form::kBytes, file)); }
+
+std::optional<ImageSize> ReadBase64ImageSize(std::string_view base64) {
+  const Reader reader(Reader::Form::kBase64, base64);
+  const auto size = SizeIn(reader);
+  return reader.broken() ? std::nullopt : size;
 }
 
 }  // namespace holdfast::quota

@@ -18,4 +18,8 @@ struct ImageSize {
 // of these, cut off, or a size that cannot be. Nothing is decoded.
 std::optional<ImageSize> ReadImageSize(std::string_view file);
 
+// The same of a file in base64 (RFC 4648, section 4; with padding or without). Only what is looked at is decoded;
+// absent too where that is no base64.
+std::optional<ImageSize> ReadBase64ImageSize(std::string_view base64);
+
 }  // namespace holdfast::quota

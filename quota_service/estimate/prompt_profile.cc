@@ -1,25 +1,32 @@
 #include "quota_service/estimate/prompt_profile.h"
 
 #include "common/prompt/prompt_characters.h"
+#include "quota_service/estimate/image_size.h"
 #include "quota_service/estimate/image_tokens.h"
 
 namespace holdfast::quota {
 namespace {
 
-void AddImages(const v1::GenerateRequest& request, const ImageRule& rule, RequestShape* shape) {
+PromptImages ImagesOf(const v1::GenerateRequest& request) {
+  PromptImages images;
   for (const v1::Item& item : request.items()) {
     for (const v1::Part& part : item.message().parts()) {
       if (!part.has_image()) continue;
       const v1::Image& image = part.image();
-      const auto size = image.has_data() ? ReadImageSize(image.data()) : std::nullopt;
-      const ImageTokens tokens = TokensOfImage(rule, ImageDetailOf(image.detail()), size);
-      shape->images += tokens.expected;
-      shape->images_most += tokens.most;
+      images.Add({ImageDetailOf(image.detail()),
+                  image.has_data() && images.has_room() ? ReadImageSize(image.data()) : std::nullopt});
     }
   }
+  return images;
 }
 
 }  // namespace
+
+void PromptProfile::AddImages(const PromptImages& images, std::string_view upstream_model) {
+  const ImageTokens tokens = images.TokensBy(FindImageRule(upstream_model));
+  shape.images += tokens.expected;
+  shape.images_most += tokens.most;
+}
 
 PromptProfile ProfilePrompt(const v1::GenerateRequest& request, std::string_view upstream_model) {
   TextProfile text;
@@ -31,7 +38,7 @@ PromptProfile ProfilePrompt(const v1::GenerateRequest& request, std::string_view
       text.Add(ProfileText(*part));
   }
   profile.shape = ShapeOf(text, request.items_size() + request.tools_size());
-  AddImages(request, FindImageRule(upstream_model), &profile.shape);
+  profile.AddImages(ImagesOf(request), upstream_model);
   return profile;
 }
 

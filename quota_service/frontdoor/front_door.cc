@@ -21,7 +21,6 @@ namespace {
 
 constexpr char kJson[] = "application/json";
 constexpr size_t kMostSession = 256;
-constexpr int64_t kCharactersOfToken = 4;  // docs/charge.md
 // What is larger was not counted by anybody.
 constexpr int64_t kMostTokens = 100'000'000;
 // Of what is only looked up, as a list of models when a client starts.
@@ -222,11 +221,13 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
   for (const auto& cap : {scanned.max_output_tokens, scanned.max_completion_tokens, scanned.max_tokens}) {
     if (cap) read.caps.push_back(*cap);
   }
+  PromptProfile prompt{.characters = scanned.prompt_characters + kCharactersOfToken * tokens_before};
+  prompt.AddImages(scanned.images, route->model);
   read.envelope = MakeEnvelope({.tenant = *std::move(tenant),
                                 .call_id = "http-" + RandomId(),
                                 .session = SessionOf(request, scanned),
                                 .model = model.empty() ? "other" : model,
-                                .prompt_characters = scanned.prompt_characters + kCharactersOfToken * tokens_before,
+                                .prompt_characters = prompt.charged_characters(),
                                 .output_cap = scanned.output_cap(),
                                 .bytes = static_cast<int64_t>(request.body.capacity()),
                                 .max_wait = *max_wait,
@@ -235,7 +236,7 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
   if (read.api == Api::kOther) {
     // What other APIs cost in tokens is not known.
     read.envelope.charge = 0;
-  } else if (auto appraisal = Appraise(read, scanned, request.body, tokens_before)) {
+  } else if (auto appraisal = Appraise(read, scanned, request.body, prompt, tokens_before)) {
     read.envelope.charge = appraisal->charge();
     read.envelope.appraisal = std::move(appraisal);
   }
@@ -251,15 +252,16 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
 }
 
 std::shared_ptr<Appraisal> FrontDoor::Appraise(const DoorRequest& request, const ScannedRequest& scanned,
-                                               std::string_view body, int64_t tokens_before) const {
+                                               std::string_view body, PromptProfile prompt,
+                                               int64_t tokens_before) const {
   const Envelope& envelope = request.envelope;
   const Account& account = *envelope.route.account;
   const ProviderProfile& profile = ProfileOf(account.profile);
   const bool lowers = account.lower_output_cap && scanned.output_cap() > 0 && ChargesCapForGood(profile);
   if (!lowers && !profile.settles && !profile.counts_input) return nullptr;
-  PromptProfile prompt{.characters = scanned.prompt_characters + kCharactersOfToken * tokens_before,
-                       .shape = ShapeOf(ProfileText(body), 0)};
-  prompt.shape.text += static_cast<double>(tokens_before);
+  const RequestShape text = ShapeOf(ProfileBodyText(body, scanned), 0);
+  prompt.shape.text = text.text + static_cast<double>(tokens_before);
+  prompt.shape.shares = text.shares;
   EstimateKey key{.model = account.name + "/" + envelope.route.model,
                   .session = envelope.tenant + "/" + envelope.session,
                   .background = envelope.background};

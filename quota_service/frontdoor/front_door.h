@@ -45,9 +45,10 @@ class FrontDoor final : public HttpHandler {
   absl::StatusOr<Duration> MaxWaitOf(const HttpRequest& request, bool streaming) const;
   // `home`: the response that the request goes on from; may be null.
   absl::StatusOr<Route> RouteFor(Api api, const std::string& model, const KnownResponse* home) const;
-  // For gates that do more with a call than charge its characters and its cap; null for the others.
+  // For gates that do more with a call than charge its characters, images and cap; null for the others. `prompt` has
+  // all but the text.
   std::shared_ptr<Appraisal> Appraise(const DoorRequest& request, const ScannedRequest& scanned, std::string_view body,
-                                      int64_t tokens_before) const;
+                                      PromptProfile prompt, int64_t tokens_before) const;
   void Remember(const Envelope& envelope, const std::string& response_id, const TokenUsage& usage);
   // Absent: the upstream is asked.
   std::optional<HttpAnswer> OwnModels(const HttpRequest& request) const;

@@ -65,6 +65,15 @@ void Test(fuzz::Input input) {
   Check(ours, "a request is JSON");
   Check(scanned->prompt_characters >= 0 && scanned->prompt_characters <= static_cast<int64_t>(body.size()),
         "no more characters than bytes");
+  size_t at = 0;
+  for (const ByteRange& gap : scanned->not_text) {
+    Check(gap.begin >= at && gap.end > gap.begin + 1 && gap.end <= body.size(), "what is no text is in order");
+    Check(body[gap.begin] == '"' && body[gap.end - 1] == '"', "and whole strings");
+    at = gap.end;
+  }
+  Check(ProfileBodyText(body, *scanned).bytes <= static_cast<int64_t>(body.size()), "text is no more than the body");
+  const ImageTokens images = scanned->images.TokensBy(FindImageRule("gpt-4o"));
+  Check(images.expected >= 0 && images.expected <= images.most, "images take what they are expected to, or more");
   if (!scanned->model) return;
   const std::string spliced =
       ApplySplices(body, {{scanned->model->begin, scanned->model->end, JsonQuoted("other \"name\"")}});
@@ -72,6 +81,7 @@ void Test(fuzz::Input input) {
   Check(again.ok() && again->model && again->model->value == "other \"name\"", "a splice replaces the model");
   Check(again->prompt_characters == scanned->prompt_characters && again->stream == scanned->stream,
         "a splice changes nothing else");
+  Check(again->images.TokensBy(FindImageRule("gpt-4o")).most == images.most, "nor the images");
   if (error.failed()) return;
   Check(value.as_object().at("model").as_string() == scanned->model->value, "the model is what the body says");
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -283,11 +284,11 @@ absl::Status Scanner::Word(std::string_view word) {
 
 }  // namespace
 
-std::string JsonString::Decoded() const {
-  if (!escaped) return std::string(raw);
+std::string JsonString::DecodedHead(size_t least) const {
+  if (!escaped) return std::string(raw.substr(0, least));
   std::string text;
-  text.reserve(raw.size());
-  for (size_t i = 0; i < raw.size();) {
+  text.reserve(std::min(raw.size(), least + 3));
+  for (size_t i = 0; i < raw.size() && text.size() < least;) {
     if (raw[i] != '\\') {
       text.push_back(raw[i++]);
       continue;

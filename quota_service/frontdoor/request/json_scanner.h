@@ -19,7 +19,10 @@ struct JsonString {
   // The offset after its closing quote.
   size_t end() const { return begin + raw.size() + 2; }
   // Without escapes. Half a surrogate pair becomes U+FFFD.
-  std::string Decoded() const;
+  std::string Decoded() const { return DecodedHead(raw.size()); }
+  // The same of its beginning: at least `least` bytes or all there are, and at most three more. May end within a
+  // character.
+  std::string DecodedHead(size_t least) const;
   bool Is(std::string_view text) const { return escaped ? Decoded() == text : raw == text; }
 };
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <set>
 
+#include "quota_service/frontdoor/request/image_part.h"
 #include "quota_service/frontdoor/request/json_scanner.h"
 
 namespace holdfast::quota {
@@ -13,8 +14,10 @@ namespace {
 
 // Values that name something are short; what is longer names nothing that we know.
 constexpr size_t kMostNameBytes = 1024;
+// Shorter URLs stay in the text, so that the list of longer ones is short beside the body.
+constexpr size_t kLeastNotText = 256;
 
-// What a container holds, as far as characters are counted in it.
+// What a container holds, as far as characters and images are counted in it.
 enum class Place {
   kOther,
   kRoot,
@@ -22,6 +25,8 @@ enum class Place {
   kItem,      // one message, call or result of it
   kContent,   // the parts of a message's content or of a result's output
   kPart,      // one of them
+  kImageUrl,  // the object that its image_url is
+  kShot,      // a result's output that is one image
   kCalls,     // a chat message's tool calls
   kCall,      // one of them
   kFunction,  // its function
@@ -67,13 +72,16 @@ class RequestVisitor final : public JsonVisitor {
     if (places_.back() == Place::kRoot && field_ != nullptr) return WrongType();
     const Place place = Enter(places_.back(), bracket);
     if (place == Place::kItem) item_ = Item();
+    if (place == Place::kPart || place == Place::kShot) image_ = ImagePart();
     if (place == Place::kContent) in_output_ = key_.Is("output");
     places_.push_back(place);
     return absl::OkStatus();
   }
 
   absl::Status OnEnd() override {
-    if (places_.back() == Place::kItem) request_.prompt_characters += item_.Counted(api_);
+    const Place place = places_.back();
+    if (place == Place::kItem) request_.prompt_characters += item_.Counted(api_);
+    if ((place == Place::kPart || place == Place::kShot) && image_.is_image()) AddImage();
     places_.pop_back();
     return absl::OkStatus();
   }
@@ -145,7 +153,8 @@ class RequestVisitor final : public JsonVisitor {
       case Place::kItems:
         return object ? Place::kItem : Place::kOther;
       case Place::kItem:
-        if (object) return api_ == Api::kChat && key_.Is("function_call") ? Place::kFunction : Place::kOther;
+        if (object && api_ == Api::kResponses) return key_.Is("output") ? Place::kShot : Place::kOther;
+        if (object) return key_.Is("function_call") ? Place::kFunction : Place::kOther;
         if (key_.Is("content") || (api_ == Api::kResponses && key_.Is("output"))) return Place::kContent;
         return api_ == Api::kChat && key_.Is("tool_calls") ? Place::kCalls : Place::kOther;
       case Place::kContent:
@@ -155,6 +164,9 @@ class RequestVisitor final : public JsonVisitor {
       case Place::kCall:
         return object && key_.Is("function") ? Place::kFunction : Place::kOther;
       case Place::kPart:
+        return object && key_.Is("image_url") ? Place::kImageUrl : Place::kOther;
+      case Place::kImageUrl:
+      case Place::kShot:
       case Place::kFunction:
       case Place::kOther:
         break;
@@ -182,7 +194,17 @@ class RequestVisitor final : public JsonVisitor {
         }
         return;
       case Place::kPart:
-        if (key_.Is("text") || key_.Is("refusal")) (in_output_ ? item_.output : item_.content) += value.characters;
+        if (key_.Is("text") || key_.Is("refusal")) {
+          (in_output_ ? item_.output : item_.content) += value.characters;
+        } else {
+          image_.OnMember(key_, value);
+        }
+        return;
+      case Place::kImageUrl:
+        image_.OnUrlMember(key_, value);
+        return;
+      case Place::kShot:
+        image_.OnMember(key_, value);
         return;
       case Place::kFunction:
         if (key_.Is("arguments")) item_.arguments += value.characters;
@@ -192,6 +214,12 @@ class RequestVisitor final : public JsonVisitor {
     }
   }
 
+  void AddImage() {
+    request_.images.Add(request_.images.has_room() ? image_.Read() : PromptImage());
+    const JsonString* const url = image_.url();
+    if (url != nullptr && url->raw.size() >= kLeastNotText) request_.not_text.push_back({url->begin, url->end()});
+  }
+
   const Api api_;
   ScannedRequest request_;
   std::vector<Place> places_;
@@ -199,6 +227,7 @@ class RequestVisitor final : public JsonVisitor {
   const Field* field_ = nullptr;  // of the outermost object's newest key
   std::set<const Field*> seen_;
   Item item_;
+  ImagePart image_;         // the newest part
   bool in_output_ = false;  // the parts are those of a result
 };
 
@@ -239,6 +268,17 @@ absl::StatusOr<ScannedRequest> ScanRequest(Api api, std::string_view body) {
   RequestVisitor visitor(api);
   if (absl::Status status = ScanJson(body, visitor); !status.ok()) return status;
   return visitor.Take();
+}
+
+TextProfile ProfileBodyText(std::string_view body, const ScannedRequest& scanned) {
+  TextProfile text;
+  size_t at = 0;
+  for (const ByteRange& gap : scanned.not_text) {
+    text.Add(ProfileText(body.substr(at, gap.begin - at)));
+    at = gap.end;
+  }
+  text.Add(ProfileText(body.substr(at)));
+  return text;
 }
 
 std::string ApplySplices(std::string_view body, const std::vector<Splice>& splices) {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "quota_service/estimate/prompt_images.h"
+#include "quota_service/estimate/text_profile.h"
 
 namespace holdfast::quota {
 
@@ -26,6 +28,12 @@ struct BodyField {
   size_t end = 0;
 };
 
+// Bytes of the body, from `begin` to before `end`.
+struct ByteRange {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
 // What the front door reads of a request's body. Absent: not there, or null.
 struct ScannedRequest {
   std::optional<BodyField<std::string>> model;
@@ -39,6 +47,10 @@ struct ScannedRequest {
   bool store = true;  // Responses: the answer may be gone on from
   // What CountPromptCharacters counts of the same conversation; input of custom tool calls counts as arguments do.
   int64_t prompt_characters = 0;
+  PromptImages images;  // of the same conversation
+  // Where the images' URLs stand that are long, as inline images are: bytes of the body that are no text. In order,
+  // apart from each other.
+  std::vector<ByteRange> not_text;
 
   // The largest that is set; 0: none.
   int64_t output_cap() const;
@@ -48,6 +60,9 @@ struct ScannedRequest {
 // field that is read and has another type, or one that is there twice, so that the upstream could read another value
 // than we did.
 absl::StatusOr<ScannedRequest> ScanRequest(Api api, std::string_view body);
+
+// The text of a body that ScanRequest has read, with the JSON around it and without what is no text.
+TextProfile ProfileBodyText(std::string_view body, const ScannedRequest& scanned);
 
 // What stands from `begin` to `end` is replaced.
 struct Splice {

@@ -5,6 +5,8 @@
 #include <random>
 #include <string>
 
+#include "absl/strings/escaping.h"
+
 namespace holdfast::quota {
 namespace {
 
@@ -66,6 +68,33 @@ TEST(ImageSize, ReadsOnlyTheBeginningOfAFile) {
   EXPECT_EQ(ReadImageSize(many + Frame('\xC0', "\x02\x58\x03\x20"s)), std::nullopt);
 }
 
+TEST(ImageSize, OfBase64IsThatOfTheFile) {
+  const std::string exif = Segment('\xE1', std::string(60'001, 'x'));
+  for (const std::string& file : {Png("\0\0\x04\0\0\0\x03\0"s), "GIF89a\x40\x01\xC8\0"s, "no image"s, ""s,
+                                  "\xFF\xD8"s + exif + exif + Frame('\xC0', "\x02\x58\x03\x20"s),
+                                  "RIFF\x24\0\0\0WEBPVP8X\x0A\0\0\0\0\0\0\0\x7F\x02\0\xDF\x01\0"s}) {
+    for (size_t cut = 0; cut <= std::min<size_t>(file.size(), 40); ++cut) {
+      const std::string head = cut < 40 ? file.substr(0, cut) : file;
+      const std::string base64 = absl::Base64Escape(head);
+      const auto size = ReadImageSize(head);
+      EXPECT_EQ(ReadBase64ImageSize(base64), size) << cut;
+      EXPECT_EQ(ReadBase64ImageSize(base64.substr(0, base64.find('='))), size) << "without padding " << cut;
+    }
+  }
+}
+
+TEST(ImageSize, OfBase64IsAbsentWhereItIsBrokenBeforeTheSizeIsKnown) {
+  const std::string good = absl::Base64Escape(Png("\0\0\x04\0\0\0\x03\0"s));
+  EXPECT_EQ(ReadBase64ImageSize(good + "*** what is behind it is not read ***"), (ImageSize{1024, 768}));
+  for (const char bad : {'*', '=', ' ', '\n', '-', '_', '\0', '\xFF'}) {
+    std::string broken = good;
+    broken[22] = bad;  // in the width
+    EXPECT_EQ(ReadBase64ImageSize(broken), std::nullopt) << bad;
+  }
+  for (const char* none : {"=", "==", "====", "A", "A===", "iVBORw0KGgo"})
+    EXPECT_EQ(ReadBase64ImageSize(none), std::nullopt) << none;
+}
+
 TEST(ImageSize, SurvivesAnyBytesAndAnyCut) {
   std::mt19937 random(3);
   const std::string starts[] = {"\x89PNG\r\n\x1A\n"s,    "\xFF\xD8"s, "GIF89a"s, "RIFF\0\0\0\0WEBPVP8X"s,
@@ -74,6 +103,7 @@ TEST(ImageSize, SurvivesAnyBytesAndAnyCut) {
     std::string file = starts[random() % std::size(starts)];
     for (size_t more = random() % 64; more > 0; --more) file.push_back(static_cast<char>(random()));
     for (size_t cut = 0; cut <= file.size(); ++cut) {
+      ReadBase64ImageSize(std::string_view(file).substr(0, cut));
       const auto size = ReadImageSize(std::string_view(file).substr(0, cut));
       if (!size) continue;
       EXPECT_TRUE(size->width >= 1 && size->width <= 65'535 && size->height >= 1 && size->height <= 65'535);

@@ -134,6 +134,24 @@ TEST_F(FrontDoorTest, GoingOnFromAResponseIsChargedWhatWentBefore) {
   EXPECT_THAT(test::HttpCall("GET", upstream().url() + "/requests/1/body")->body, HasSubstr(id)) << "passed on";
 }
 
+TEST_F(FrontDoorTest, AnImageIsChargedByItsRuleAndNotByItsBytes) {
+  upstream().SetLimits(R"({"tokens": {"limit": 1000000}})");
+  const auto ask = [](const std::string& images) {
+    return R"({"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"Hello"})" + images + "]}]}";
+  };
+  // A PNG whose header says 1,024 x 1,024, of 75,000 bytes: 765 tokens.
+  const std::string image = R"(,{"type":"input_image","image_url":"data:image/png;base64,)"
+                            "iVBORw0KGgoAAAANSUhEUgAABAAAAAQA" +
+                            std::string(100'000, 'A') + R"("})";
+  Post("/v1/responses", ask(""));  // what the limit is
+  std::string images;
+  for (int i = 0; i < 20; ++i) images += image;
+  const std::string answer = Post("/v1/responses", ask(images));
+  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("x-ratelimit-limit-tokens: 1000000\r\n")));
+  // 15,303 tokens when it is sent.
+  EXPECT_THAT(RemainingTokens(answer), AllOf(Ge(984'600), Lt(984'800)));
+}
+
 TEST_F(FrontDoorTest, GoingOnFromAResponseLeadsToTheAccountThatMadeIt) {
   StopServer();
   test::TemporaryFolder folder;

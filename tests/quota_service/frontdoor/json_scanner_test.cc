@@ -112,6 +112,17 @@ TEST(JsonScanner, DecodesEscapes) {
       ElementsAre("{", "key model", "string \"\\/\b\f\n\r\t\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\xEF\xBF\xBD.", "end"));
 }
 
+TEST(JsonScanner, DecodesNoMoreOfAStringThanIsAskedFor) {
+  JsonString plain{.raw = "abcdef"};
+  EXPECT_EQ(plain.DecodedHead(0), "");
+  EXPECT_EQ(plain.DecodedHead(3), "abc");
+  EXPECT_EQ(plain.DecodedHead(7), "abcdef");
+  JsonString escaped{.raw = R"(\/\/a\ud83d\ude00z)", .escaped = true};
+  EXPECT_EQ(escaped.DecodedHead(2), "//");
+  EXPECT_EQ(escaped.DecodedHead(4), "//a\xF0\x9F\x98\x80");
+  EXPECT_EQ(escaped.DecodedHead(100), "//a\xF0\x9F\x98\x80z");
+}
+
 TEST(JsonScanner, SaysWhereAStringStands) {
   const std::string text = R"({"a":"xyz","b":1})";
   Recorder recorder;
