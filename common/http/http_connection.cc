@@ -1,24 +1,20 @@
 #include "common/http/http_connection.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
-#include <boost/beast/http/status.hpp>
-#include <cctype>
 #include <chrono>
-#include <deque>
-#include <iterator>
 #include <optional>
 #include <vector>
 
 #include "common/http/content_decoder.h"
+#include "common/http/reply_writer.h"
 #include "common/http/request_parser.h"
 
 namespace holdfast {
@@ -49,164 +45,14 @@ constexpr int kMostLongReads = 8;
 constexpr int kSendBuffer = 256 * 1024;
 constexpr size_t kMostPipelined = 16 * 1024;  // read ahead while an answer is under way
 
-const char* ReasonOf(unsigned status) {
-  const auto reason = http::obsolete_reason(static_cast<http::status>(status));
-  return reason.data();
-}
-
-// RFC 9110, section 6.6.1; made once a second.
-const std::string& DateNow() {
-  thread_local std::string date;
-  thread_local std::time_t at = -1;
-  const std::time_t now = std::time(nullptr);
-  if (now != at) {
-    at = now;
-    date = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(now));
-  }
-  return date;
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return lower;
-}
-
 uint64_t NextConnectionNumber() {
   static std::atomic<uint64_t> number = 0;
   return ++number;
 }
 
-class Connection;
-
-// The answer to one request. Written piece by piece, in order, at once as far as the system takes it.
-class Reply final : public HttpReply, public std::enable_shared_from_this<Reply> {
- public:
-  Reply(std::shared_ptr<Connection> connection, bool head_only, bool chunked, bool keep_alive)
-      : connection_(std::move(connection)), head_only_(head_only), chunked_(chunked), keep_alive_(keep_alive) {}
-
-  void Send(HttpAnswer answer) override {
-    if (begun_) return;
-    begun_ = true;
-    constexpr size_t kJoined = 16'384;
-    std::string head = Head(answer.status, answer.headers, std::min(kJoined, answer.body.size()));
-    const bool has_body = answer.status != 204 && answer.status != 304;
-    if (has_body) fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", answer.body.size());
-    head += "\r\n";
-    // One piece of what is small; a large body is not copied for it.
-    const bool body = has_body && !head_only_ && !answer.body.empty();
-    if (body && answer.body.size() <= kJoined) head += answer.body;
-    Push(std::move(head));
-    if (body && answer.body.size() > kJoined) Push(std::move(answer.body));
-    ended_ = true;
-    Pump();
-  }
-
-  void BeginStream(unsigned status, HttpHeaderList headers) override {
-    if (begun_) return;
-    begun_ = streaming_ = true;
-    if (!chunked_) keep_alive_ = false;
-    std::string head = Head(status, headers, 0);
-    head += chunked_ ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n";
-    Push(std::move(head));
-    Pump();
-  }
-
-  void Write(std::string piece) override {
-    if (!streaming_ || ended_ || piece.empty() || head_only_) return;
-    if (chunked_) {
-      std::string chunk = fmt::format("{:x}\r\n", piece.size());
-      chunk.reserve(chunk.size() + piece.size() + 2);
-      chunk.append(piece).append("\r\n");
-      piece = std::move(chunk);
-    }
-    Push(std::move(piece));
-    Pump();
-  }
-
-  void End() override {
-    if (!streaming_ || ended_) return;
-    if (chunked_ && !head_only_) Push("0\r\n\r\n");
-    ended_ = true;
-    Pump();
-  }
-
-  void Cut() override;
-  size_t unsent() const override { return unsent_; }
-  void set_on_drained(size_t low, std::function<void()> on_drained) override {
-    low_ = low;
-    on_drained_ = std::move(on_drained);
-  }
-  void set_on_gone(std::function<void()> on_gone) override { on_gone_ = std::move(on_gone); }
-
-  void OnGone() {
-    if (gone_) return;
-    gone_ = true;
-    // The pieces that are being written stay until the write has ended.
-    while (pieces_.size() > (writing_ ? 2U : 0U)) pieces_.pop_back();
-    unsent_ = 0;
-    on_drained_ = nullptr;
-    if (const auto on_gone = std::exchange(on_gone_, nullptr); on_gone && !ended_) on_gone();
-  }
-
- private:
-  // With room for so much after it.
-  std::string Head(unsigned status, const HttpHeaderList& headers, size_t room) const {
-    constexpr size_t kOwnLines = 192;
-    size_t bytes = kOwnLines + room;
-    for (const auto& [name, value] : headers) bytes += name.size() + value.size() + 4;
-    std::string head;
-    head.reserve(bytes);
-    fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\nDate: {}\r\n", status, ReasonOf(status), DateNow());
-    for (const auto& [name, value] : headers) {
-      // What others wrote cannot begin a header of its own.
-      if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) continue;
-      head.append(name).append(": ").append(value).append("\r\n");
-    }
-    if (!keep_alive_) {
-      head += "Connection: close\r\n";
-    } else if (!chunked_) {
-      head += "Connection: keep-alive\r\n";  // which is not HTTP/1.0's default
-    }
-    return head;
-  }
-
-  void Push(std::string piece) {
-    if (gone_) return;
-    unsent_ += piece.size();
-    pieces_.push_back(std::move(piece));
-  }
-  // The pieces that are written at once.
-  std::array<asio::const_buffer, 2> Next() const {
-    const asio::const_buffer first(pieces_.front().data() + written_, pieces_.front().size() - written_);
-    return {first, pieces_.size() > 1 ? asio::buffer(pieces_[1]) : asio::const_buffer()};
-  }
-  void Took(size_t bytes);
-  void Pump();
-  void WriteLater();
-  void OnWritten(const error_code& error, size_t bytes);
-
-  std::shared_ptr<Connection> connection_;
-  const bool head_only_;
-  const bool chunked_;
-  bool keep_alive_;
-  bool begun_ = false;
-  bool streaming_ = false;
-  bool ended_ = false;
-  bool writing_ = false;
-  bool gone_ = false;
-  std::deque<std::string> pieces_;
-  size_t written_ = 0;  // of the first piece
-  size_t unsent_ = 0;
-  size_t low_ = 0;
-  std::optional<steady_clock::time_point> deadline_;  // for what is left of a complete answer
-  std::function<void()> on_drained_;
-  std::function<void()> on_gone_;
-};
-
 // Reads one request after the other, has each answered, and notices when its client goes. A read is always pending but
 // while enough has been read ahead.
-class Connection final : public std::enable_shared_from_this<Connection> {
+class Connection final : public ReplyConnection, public std::enable_shared_from_this<Connection> {
  public:
   Connection(tcp::socket socket, std::shared_ptr<HttpHandler*> handler, const HttpBounds& bounds,
              std::function<void()> on_closed)
@@ -222,7 +68,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     socket_.non_blocking(true, ignored);
   }
 
-  ~Connection() {
+  ~Connection() override {
     if (step_ != Step::kClosed) on_closed_();
   }
 
@@ -231,29 +77,23 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     Read();
   }
 
-  tcp::socket& socket() { return socket_; }
-  const HttpBounds& bounds() const { return bounds_; }
-
-  // A write makes progress before `deadline`, or the connection ends.
-  void WatchWrite(steady_clock::time_point deadline) {
+  void WatchWrite(steady_clock::time_point deadline) override {
     stuck_.expires_at(deadline);
     stuck_.async_wait([weak = weak_from_this()](const error_code& error) {
       const auto self = weak.lock();
       if (!error && self) self->Break();
     });
   }
-  void WriteDone() { stuck_.cancel(); }
+  void WriteDone() override { stuck_.cancel(); }
 
-  // Ends whatever is under way, at once: what the client has not taken is dropped.
-  void Break() {
+  void Break() override {
     if (step_ == Step::kClosed) return;
     error_code ignored;
     socket_.set_option(tcp::socket::linger(true, 0), ignored);
     Close();
   }
 
-  // All of the answer has gone out. Also from inside the handler, or from deep inside of what it calls.
-  void OnAnswered(bool keep_alive) {
+  void OnAnswered(bool keep_alive) override {
     const bool own = step_ == Step::kRefusing;
     if (step_ != Step::kServing && !own) return;
     reply_.reset();
@@ -510,7 +350,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       return;
     }
     if (const std::string_view expect = request_.Header("expect"); !expect.empty()) {
-      if (Lower(expect) != "100-continue") {
+      if (!boost::beast::iequals({expect.data(), expect.size()}, "100-continue")) {
         Refuse(417, "expect: only 100-continue is known here");
         return;
       }
@@ -566,8 +406,13 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       return;
     }
     step_ = Step::kServing;
-    reply_ = std::make_shared<Reply>(shared_from_this(), head_only_, chunked_, keep_alive_);
+    reply_ = NewReply(keep_alive_);
     (*handler_)->Serve(std::move(request_), reply_);
+  }
+
+  std::shared_ptr<ReplyWriter> NewReply(bool keep_alive) {
+    return std::make_shared<ReplyWriter>(shared_from_this(), socket_, bounds_.stuck,
+                                         ReplyFraming{head_only_, chunked_, keep_alive});
   }
 
   void Refuse(unsigned status, std::string message) {
@@ -583,24 +428,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     ClearDeadline();
     step_ = Step::kRefusing;
     refusal_keeps_ = keep_alive_ && body_read;
-    reply_ = std::make_shared<Reply>(shared_from_this(), head_only_, chunked_, refusal_keeps_);
+    reply_ = NewReply(refusal_keeps_);
     const auto reply = reply_;
     reply->Send(std::move(answer));
-  }
-
-  // What one reader could take for one request, and another for another one.
-  static std::string WrongWithHead(int version, const HttpRequest& request) {
-    for (const std::string_view once :
-         {"host", "content-length", "transfer-encoding", "authorization", "content-type", "content-encoding"}) {
-      const auto times =
-          std::ranges::count_if(request.headers, [&](const auto& header) { return header.first == once; });
-      if (times > 1) return fmt::format("{}: is there twice", once);
-    }
-    const std::string_view coding = request.Header("transfer-encoding");
-    if (!coding.empty() && (version < 11 || Lower(coding) != "chunked")) {
-      return "transfer-encoding: only chunked is known here, in HTTP/1.1";
-    }
-    return "";
   }
 
   std::string TooLarge() const {
@@ -634,67 +464,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::string decoded_;
   std::string rest_;  // has come, and is part of nothing yet
   size_t lingered_ = 0;
-  std::shared_ptr<Reply> reply_;  // to the request that is served
+  std::shared_ptr<ReplyWriter> reply_;  // to the request that is served
   std::array<char, kShortRead> short_input_;
 };
-
-void Reply::Took(size_t bytes) {
-  unsent_ -= bytes;
-  written_ += bytes;
-  while (!pieces_.empty() && written_ >= pieces_.front().size()) {
-    written_ -= pieces_.front().size();
-    pieces_.pop_front();
-  }
-}
-
-void Reply::Pump() {
-  while (!writing_ && !gone_ && !pieces_.empty()) {
-    error_code error;
-    const size_t bytes = connection_->socket().write_some(Next(), error);
-    if (error == asio::error::would_block) {
-      WriteLater();
-      return;
-    }
-    if (error) {
-      connection_->Break();
-      return;
-    }
-    Took(bytes);
-  }
-  if (ended_ && !writing_ && !gone_) connection_->OnAnswered(keep_alive_);
-}
-
-void Reply::WriteLater() {
-  writing_ = true;
-  const auto now = steady_clock::now();
-  const auto stuck = now + connection_->bounds().stuck;
-  if (ended_ && !deadline_) deadline_ = stuck + seconds(unsent_ / kBodyPerSecond);
-  connection_->WatchWrite(deadline_ ? std::min(*deadline_, stuck) : stuck);
-  connection_->socket().async_write_some(
-      Next(), [self = shared_from_this()](const error_code& error, size_t bytes) { self->OnWritten(error, bytes); });
-}
-
-void Reply::OnWritten(const error_code& error, size_t bytes) {
-  writing_ = false;
-  if (gone_) {
-    pieces_.clear();
-    return;
-  }
-  if (error) {
-    connection_->Break();
-    return;
-  }
-  connection_->WriteDone();
-  const bool was_above = unsent_ > low_;
-  Took(bytes);
-  Pump();
-  if (was_above && unsent_ <= low_ && !ended_ && on_drained_) on_drained_();
-}
-
-void Reply::Cut() {
-  keep_alive_ = false;
-  connection_->Break();
-}
 
 }  // namespace
 

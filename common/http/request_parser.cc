@@ -1,6 +1,9 @@
 #include "common/http/request_parser.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <boost/beast/core/string.hpp>
 #include <string>
 
 namespace holdfast {
@@ -59,6 +62,19 @@ size_t RequestParser::on_body_impl(Text body, Error&) {
 size_t RequestParser::on_chunk_body_impl(uint64_t, Text body, Error&) {
   request_->body.append(View(body));
   return body.size();
+}
+
+std::string WrongWithHead(int version, const HttpRequest& head) {
+  for (const std::string_view once :
+       {"host", "content-length", "transfer-encoding", "authorization", "content-type", "content-encoding"}) {
+    const auto times = std::ranges::count_if(head.headers, [&](const auto& header) { return header.first == once; });
+    if (times > 1) return fmt::format("{}: is there twice", once);
+  }
+  const std::string_view coding = head.Header("transfer-encoding");
+  if (!coding.empty() && (version < 11 || !boost::beast::iequals({coding.data(), coding.size()}, "chunked"))) {
+    return "transfer-encoding: only chunked is known here, in HTTP/1.1";
+  }
+  return "";
 }
 
 }  // namespace holdfast

@@ -3,6 +3,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "common/http/http_message.h"
@@ -37,5 +38,9 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   int version_ = 11;
   bool head_done_ = false;
 };
+
+// What one reader could take for one request, and another for another one: says what is wrong with such a head. Empty:
+// nothing.
+std::string WrongWithHead(int version, const HttpRequest& head);
 
 }  // namespace holdfast

@@ -54,5 +54,18 @@ TEST(RequestParser, TrailersAreBoundedToo) {
   EXPECT_LE(fed, 80 * 1024U);
 }
 
+TEST(RequestParser, AHeadWithTwoReadingsIsNamed) {
+  const auto wrong = [](int version, HttpHeaderList headers) {
+    HttpRequest head;
+    head.headers = std::move(headers);
+    return WrongWithHead(version, head);
+  };
+  EXPECT_EQ(wrong(11, {{"host", "h"}, {"x", "1"}, {"x", "2"}, {"transfer-encoding", "Chunked"}}), "");
+  EXPECT_EQ(wrong(10, {{"content-length", "1"}}), "");
+  EXPECT_EQ(wrong(11, {{"host", "h"}, {"x", "1"}, {"host", "h"}}), "host: is there twice");
+  EXPECT_NE(wrong(11, {{"transfer-encoding", "gzip, chunked"}}), "");
+  EXPECT_NE(wrong(10, {{"transfer-encoding", "chunked"}}), "");
+}
+
 }  // namespace
 }  // namespace holdfast
