@@ -91,6 +91,20 @@ TEST_F(Copies, AFileThatWasChangedIsRefusedAndNothingIsMade) {
   EXPECT_EQ(Run({"sessions", "list", "--json"}), before);
 }
 
+TEST_F(Copies, AnExportReplacesAFileOnlyByForceAndNothingElse) {
+  const std::string id = FirstTurn();
+  const auto file = pair_.workspace() / "session.jsonl";
+  std::ofstream(file) << "mine";
+  EXPECT_NE(Run({"sessions", "export", id, file.string()}, 1).find("replace it with --force"), std::string::npos);
+  EXPECT_EQ(std::filesystem::file_size(file), 4u);
+  Run({"sessions", "export", id, file.string(), "--force"});
+  EXPECT_GT(std::filesystem::file_size(file), 1000u);
+  const auto link = pair_.workspace() / "link";
+  std::filesystem::create_symlink(file, link);
+  EXPECT_NE(Run({"sessions", "export", id, link.string(), "--force"}, 1).find("is no file"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+}
+
 TEST_F(Copies, WhatCannotBeWrittenIsSaidAndLeavesNoFile) {
   const std::string id = FirstTurn();
   const auto file = pair_.workspace() / "none" / "session.jsonl";

@@ -8,6 +8,7 @@
 
 #include "clients/cli/commands/exit_code.h"
 #include "clients/cli/commands/unary_call.h"
+#include "common/rpc/channel.h"
 
 namespace holdfast::cli {
 namespace {
@@ -25,8 +26,11 @@ constexpr int kPageSize = 100;
 
 }  // namespace
 
-AgentClient::AgentClient(std::shared_ptr<grpc::Channel> channel, std::string token, Interrupts& interrupts)
-    : stub_(pb::AgentService::NewStub(channel)), token_(std::move(token)), interrupts_(interrupts) {}
+AgentClient::AgentClient(const Services& services, Interrupts& interrupts)
+    : peer_(AgentPeer(services.agent)),
+      stub_(pb::AgentService::NewStub(MakeChannel(services.agent))),
+      token_(services.token),
+      interrupts_(interrupts) {}
 
 template <typename Request, typename Response>
 grpc::Status AgentClient::Attempt(Method<Request, Response> method, const Request& request, Response* response,
@@ -86,9 +90,10 @@ grpc::Status AgentClient::Once(Method<Request, Response> method, const Request& 
                     });
 }
 
-grpc::Status AgentClient::CancelTurn(const pb::CancelTurnRequest& request) {
-  pb::CancelTurnResponse response;
-  return Once<pb::CancelTurnRequest, pb::CancelTurnResponse>(&Async::CancelTurn, request, &response);
+grpc::Status AgentClient::CancelTurn(const pb::CancelTurnRequest& request, pb::CancelTurnResponse* response) {
+  pb::CancelTurnResponse unread;
+  if (response == nullptr) response = &unread;
+  return Once<pb::CancelTurnRequest, pb::CancelTurnResponse>(&Async::CancelTurn, request, response);
 }
 
 grpc::Status AgentClient::AcquireLease(const pb::AcquireLeaseRequest& request, pb::Lease* lease, Link* link) {

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <grpcpp/channel.h>
-
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "clients/cli/commands/command_line.h"
 #include "clients/cli/commands/event_stream.h"
 #include "clients/cli/commands/link.h"
+#include "clients/cli/commands/peer.h"
 #include "clients/cli/terminal/interrupts.h"
 #include "holdfast/agent/v1/agent.grpc.pb.h"
 
@@ -21,15 +21,19 @@ using WatchStream = EventStream<agent::v1::WatchEvent>;
 class AgentClient {
  public:
   // `interrupts` outlives the client.
-  AgentClient(std::shared_ptr<grpc::Channel> channel, std::string token, Interrupts& interrupts);
+  AgentClient(const Services& services, Interrupts& interrupts);
+
+  // What came of a call, for people.
+  std::string Explain(const grpc::Status& status) const { return cli::Explain(peer_, status); }
 
   grpc::Status CreateSession(const agent::v1::CreateSessionRequest& request, agent::v1::Session* session, Link* link);
   grpc::Status SubmitTurn(const agent::v1::SubmitTurnRequest& request, agent::v1::SubmitTurnResponse* response,
                           Link* link);
   grpc::Status SubmitToolResult(const agent::v1::SubmitToolResultRequest& request,
                                 agent::v1::SubmitToolResultResponse* response, Link* link);
-  // Goes out although an interrupt is pending: it is what interrupts are for. Made once.
-  grpc::Status CancelTurn(const agent::v1::CancelTurnRequest& request);
+  // Goes out although an interrupt is pending: it is what interrupts are for. Made once. `response` may be null.
+  grpc::Status CancelTurn(const agent::v1::CancelTurnRequest& request,
+                          agent::v1::CancelTurnResponse* response = nullptr);
   // Leases and approvals. Without a link they go out although an interrupt is pending, and are made once; any thread.
   grpc::Status AcquireLease(const agent::v1::AcquireLeaseRequest& request, agent::v1::Lease* lease, Link* link);
   grpc::Status RenewLease(const agent::v1::RenewLeaseRequest& request, agent::v1::Lease* lease, Link* link);
@@ -66,6 +70,7 @@ class AgentClient {
   template <typename Request, typename Response>
   grpc::Status Call(Method<Request, Response> method, const Request& request, Response* response, Link* link);
 
+  Peer peer_;
   std::unique_ptr<agent::v1::AgentService::StubInterface> stub_;
   std::string token_;
   Interrupts& interrupts_;

@@ -10,7 +10,6 @@
 #include "clients/cli/commands/session_text.h"
 #include "clients/cli/commands/text_reporter.h"
 #include "clients/cli/terminal/line_editor.h"
-#include "common/rpc/channel.h"
 
 namespace holdfast::cli {
 namespace {
@@ -29,7 +28,7 @@ class Chat {
   Chat(const Context& context, const ChatCommand& command)
       : context_(context),
         reporter_(context.screen, TextReporter::Answer::kStream),
-        client_(MakeChannel(context.services.agent), context.services.token, context.interrupts),
+        client_(context.services, context.interrupts),
         conversation_(client_, reporter_, context.screen, context.interrupts, command.turn) {}
 
   int Run() {
@@ -104,7 +103,7 @@ class Chat {
     request.set_page_size(1);
     agent::v1::GetSessionResponse response;
     const grpc::Status status = client_.GetSession(request, &response, nullptr);
-    context_.screen.Err(status.ok() ? DescribeSession(response.session()) : status.error_message());
+    context_.screen.Err(status.ok() ? DescribeSession(response.session()) : client_.Explain(status));
     if (!status.ok()) context_.interrupts.Reset();
   }
 
@@ -117,7 +116,7 @@ class Chat {
           return ++shown < kMostSessions;
         },
         nullptr);
-    if (!status.ok()) context_.screen.Err(status.error_message());
+    if (!status.ok()) context_.screen.Err(client_.Explain(status));
     if (!status.ok()) context_.interrupts.Reset();
     if (status.ok() && shown == 0) context_.screen.Err("none");
   }

@@ -59,7 +59,8 @@ CLI::Validator IsText(size_t max_bytes) {
 }
 
 void AddTurnOptions(CLI::App& app, TurnOptions& turn, RawTurn& raw) {
-  app.add_option("--session", turn.session_id, "Continue this session")->check(IsText(256));
+  app.add_option("--session", turn.session_id, "Continue this session; the first characters of its id will do")
+      ->check(IsText(256));
   app.add_option("--model", turn.model, "Model; default: the session's, for a new one HOLDFAST_MODEL or the server's")
       ->check(IsText(256));
   app.add_option("--cwd", turn.folder, "Workspace; default: the current directory")->check(CLI::ExistingDirectory);
@@ -126,10 +127,11 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* arg
 
   SessionsCommand sessions;
   CLI::App* sessions_app =
-      app.add_subcommand("sessions", "List, show, copy, restore, export or delete sessions")->fallthrough();
+      app.add_subcommand("sessions", "List, show, cancel, copy, restore, export or delete sessions")->fallthrough();
   sessions_app->require_subcommand(1);
   CLI::App* list = sessions_app->add_subcommand("list", "All sessions, the last used first")->fallthrough();
   CLI::App* show = sessions_app->add_subcommand("show", "What happened in a session")->fallthrough();
+  CLI::App* cancel = sessions_app->add_subcommand("cancel", "End the turn that runs or waits")->fallthrough();
   CLI::App* remove = sessions_app->add_subcommand("delete", "End its turn and delete a session")->fallthrough();
   CLI::App* fork = sessions_app->add_subcommand("fork", "A new session with this one's past")->fallthrough();
   CLI::App* snapshot = sessions_app->add_subcommand("snapshot", "Give the conversation as it is a name")->fallthrough();
@@ -137,20 +139,27 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* arg
       sessions_app->add_subcommand("restore", "Go on from a snapshot, or from any event")->fallthrough();
   CLI::App* to_file = sessions_app->add_subcommand("export", "Write a session into a file")->fallthrough();
   CLI::App* from_file = sessions_app->add_subcommand("import", "Make a session from a file")->fallthrough();
-  for (CLI::App* action : {show, remove, fork, snapshot, restore, to_file}) {
-    action->add_option("ID", sessions.session_id, "The session")->required()->check(IsText(256));
+  for (CLI::App* action : {show, cancel, remove, fork, snapshot, restore, to_file}) {
+    action->add_option("ID", sessions.session_id, "The session; the first characters of its id will do")
+        ->required()
+        ->check(IsText(256));
   }
   snapshot->add_option("NAME", sessions.name, "Its name")->required()->check(IsText(64));
   CLI::Option* restored = restore->add_option("NAME", sessions.name, "The snapshot")->check(IsText(64));
   const CLI::Range any_event(int64_t{1}, int64_t{1} << 40);
-  fork->add_option("--at", sessions.at, "The last event that it has; default: the newest")->check(any_event);
-  restore->add_option("--at", sessions.at, "The event to go back to")->check(any_event)->excludes(restored);
+  fork->add_option("--at", sessions.at,
+                   "The last event that it has, as `sessions show` numbers them; default: the newest")
+      ->check(any_event);
+  restore->add_option("--at", sessions.at, "The event to go back to, as `sessions show` numbers them")
+      ->check(any_event)
+      ->excludes(restored);
   for (CLI::App* action : {to_file, from_file}) {
     action->add_option("FILE", sessions.file, "The file; - is standard output or input")
         ->required()
         ->check(IsText(4096));
   }
-  for (CLI::App* action : {list, show, remove, fork, snapshot, restore, to_file, from_file})
+  to_file->add_flag("--force", sessions.force, "Replace the file if it exists");
+  for (CLI::App* action : {list, show, cancel, remove, fork, snapshot, restore, to_file, from_file})
     action->add_flag("--json", sessions.json, "Print JSON lines");
 
   QuotaStatusCommand status;
@@ -192,6 +201,7 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* arg
     line.command = ChatCommand{Finished(chat.turn, chat_raw)};
   } else if (sessions_app->parsed()) {
     if (show->parsed()) sessions.action = SessionsCommand::Action::kShow;
+    if (cancel->parsed()) sessions.action = SessionsCommand::Action::kCancel;
     if (remove->parsed()) sessions.action = SessionsCommand::Action::kDelete;
     if (fork->parsed()) sessions.action = SessionsCommand::Action::kFork;
     if (snapshot->parsed()) sessions.action = SessionsCommand::Action::kSnapshot;

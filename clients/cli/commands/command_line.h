@@ -20,7 +20,7 @@ struct Services {
 
 // What exec and chat share.
 struct TurnOptions {
-  std::string session_id;  // empty: a new session, or the newest with `last`
+  std::string session_id;  // or a beginning of it; empty: a new session, or the newest with `last`
   bool last = false;       // exec only
   std::string model;       // as asked for; empty: the session's
   std::string new_model;   // of a new session; empty: the server's default
@@ -41,12 +41,13 @@ struct ChatCommand {
 };
 
 struct SessionsCommand {
-  enum class Action { kList, kShow, kDelete, kFork, kSnapshot, kRestore, kExport, kImport };
+  enum class Action { kList, kShow, kCancel, kDelete, kFork, kSnapshot, kRestore, kExport, kImport };
   Action action = Action::kList;
-  std::string session_id;
-  std::string name;  // of a snapshot; restore: empty where `at` is given
-  int64_t at = 0;    // fork, restore: an event; 0: the newest
-  std::string file;  // export, import: "-" is standard output or input
+  std::string session_id;  // or a beginning of it
+  std::string name;        // of a snapshot; restore: empty where `at` is given
+  int64_t at = 0;          // fork, restore: an event; 0: the newest
+  std::string file;        // export, import: "-" is standard output or input
+  bool force = false;      // export: replace the file
   bool json = false;
 };
 

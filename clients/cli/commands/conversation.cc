@@ -6,6 +6,7 @@
 
 #include "clients/cli/commands/exit_code.h"
 #include "clients/cli/commands/instructions.h"
+#include "clients/cli/commands/session_lookup.h"
 #include "common/base/utf8.h"
 #include "google/protobuf/util/time_util.h"
 
@@ -31,9 +32,8 @@ int Conversation::Refuse(const grpc::Status& status) {
     reporter_.OnTrouble(grpc::StatusCode::CANCELLED, "interrupted");
     return kExitInterrupted;
   }
-  const int code = ExitCodeFor(status);
-  reporter_.OnTrouble(status.error_code(), code == kExitUnreachable ? UnreachableText(status) : status.error_message());
-  return code;
+  reporter_.OnTrouble(status.error_code(), client_.Explain(status));
+  return ExitCodeFor(status);
 }
 
 int Conversation::Open() {
@@ -50,17 +50,18 @@ int Conversation::Open() {
 
 int Conversation::FindSession() {
   agent::v1::GetSessionRequest request;
-  request.set_session_id(options_.session_id);
+  Link link(TurnRunner::kPatience, reporter_);
+  grpc::Status status = LookUpSession(client_, options_.session_id, &link, request.mutable_session_id());
+  if (!status.ok()) return Refuse(status);
   request.set_page_size(1);
   agent::v1::GetSessionResponse response;
-  Link link(TurnRunner::kPatience, reporter_);
-  const grpc::Status status = client_.GetSession(request, &response, &link);
+  status = client_.GetSession(request, &response, &link);
   if (!status.ok()) return Refuse(status);
   const std::string& recorded = response.session().workspace();
   if (!recorded.empty() && recorded != RepairUtf8(workspace())) {
     reporter_.Note(fmt::format("the session began in {}; its tools run in {} now", recorded, workspace()));
   }
-  session_id_ = options_.session_id;
+  session_id_ = request.session_id();
   running_turn_ = response.session().turn_id();
   return Adopt();
 }

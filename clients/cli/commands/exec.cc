@@ -16,7 +16,6 @@
 #include "clients/cli/commands/text_reporter.h"
 #include "clients/cli/terminal/line_editor.h"
 #include "clients/cli/tools/unique_fd.h"
-#include "common/rpc/channel.h"
 
 namespace holdfast::cli {
 namespace {
@@ -109,7 +108,7 @@ int RunExec(const Context& context, const ExecCommand& command) {
   } else {
     reporter = std::make_unique<TextReporter>(screen, TextReporter::Answer::kLater);
   }
-  AgentClient client(MakeChannel(context.services.agent), context.services.token, context.interrupts);
+  AgentClient client(context.services, context.interrupts);
   Conversation conversation(client, *reporter, screen, context.interrupts, command.turn);
   if (const int code = conversation.Open(); code != kExitDone) return code;
   const TurnResult result = conversation.Say(prompt);

@@ -65,7 +65,14 @@ std::string_view StatusCodeName(int code) {
   return kNames[code];
 }
 
+bool IsNoGrpc(const grpc::Status& status) {
+  // How gRPC's core words it; the code is that of a server that is not there.
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         status.error_message().find("connect an http1.x server") != std::string::npos;
+}
+
 bool IsLinkFailure(const grpc::Status& status) {
+  if (IsNoGrpc(status)) return false;
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
     case grpc::StatusCode::DEADLINE_EXCEEDED:

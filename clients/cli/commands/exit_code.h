@@ -28,4 +28,7 @@ std::string_view StatusCodeName(int code);
 // cancelled, the caller knows that before it asks.
 bool IsLinkFailure(const grpc::Status& status);
 
+// An HTTP/1 server is behind the address: waiting does not change it.
+bool IsNoGrpc(const grpc::Status& status);
+
 }  // namespace holdfast::cli

@@ -28,12 +28,6 @@ inline std::string ServersReason(const grpc::Status& status) {
   const bool own = status.error_code() == grpc::StatusCode::UNAVAILABLE && DetailsOf(status).retry_delay.has_value();
   return own ? status.error_message() : std::string();
 }
-// For people, at the end of their patience.
-inline std::string UnreachableText(const grpc::Status& status) {
-  const std::string reason = ServersReason(status);
-  return reason.empty() ? "agent_service unreachable: " + status.error_message()
-                        : "agent_service cannot go on: " + reason;
-}
 
 // The link to agent_service during a turn: one outage, whatever calls it shows in.
 class Link {

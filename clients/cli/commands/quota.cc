@@ -7,6 +7,7 @@
 
 #include "clients/cli/commands/event_stream.h"
 #include "clients/cli/commands/exit_code.h"
+#include "clients/cli/commands/peer.h"
 #include "clients/cli/commands/quota_text.h"
 #include "clients/cli/commands/unary_call.h"
 #include "clients/cli/terminal/json_lines.h"
@@ -26,9 +27,8 @@ constexpr Duration kTick = std::chrono::milliseconds(100);
 
 int Report(const Context& context, const grpc::Status& status) {
   if (context.interrupts.pending()) return kExitInterrupted;
-  const int code = ExitCodeFor(status);
-  context.screen.Err((code == kExitUnreachable ? "quota_service unreachable: " : "") + status.error_message());
-  return code;
+  context.screen.Err(Explain(QuotaPeer(context.services.quota), status));
+  return ExitCodeFor(status);
 }
 
 }  // namespace

@@ -2,14 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
 
+#include "absl/status/status.h"
 #include "clients/cli/commands/exit_code.h"
-#include "clients/cli/commands/link.h"
 #include "clients/cli/commands/session_text.h"
 #include "clients/cli/terminal/json_lines.h"
 #include "clients/cli/tools/unique_fd.h"
@@ -23,13 +24,18 @@ std::string ErrorText(const std::string& what, const std::string& file) {
   return fmt::format("{} {}: {}", what, file, std::error_code(errno, std::generic_category()).message());
 }
 
+int Finished(const Context& context) {
+  if (context.interrupts.pending()) return kExitInterrupted;
+  return context.screen.out_failed() ? kExitFailed : kExitDone;
+}
+
 int Made(const Context& context, const agent::v1::Session& session, bool as_json) {
   if (as_json) {
     WriteJsonLine(context.screen, SessionJson(session));
   } else {
     context.screen.Out(session.session_id() + "\n");
   }
-  return Report(context, grpc::Status::OK);
+  return Finished(context);
 }
 
 int Numbered(const Context& context, const SessionsCommand& command, const char* what, int64_t sequence,
@@ -39,7 +45,7 @@ int Numbered(const Context& context, const SessionsCommand& command, const char*
   } else {
     context.screen.Err(words);
   }
-  return Report(context, grpc::Status::OK);
+  return Finished(context);
 }
 
 int Fork(const Context& context, AgentClient& client, const SessionsCommand& command) {
@@ -49,7 +55,7 @@ int Fork(const Context& context, AgentClient& client, const SessionsCommand& com
   request.set_client_key(RandomKey());
   agent::v1::Session session;
   const grpc::Status status = client.ForkSession(request, &session);
-  return status.ok() ? Made(context, session, command.json) : Report(context, status);
+  return status.ok() ? Made(context, session, command.json) : Report(context, client, status);
 }
 
 int Snapshot(const Context& context, AgentClient& client, const SessionsCommand& command) {
@@ -58,7 +64,7 @@ int Snapshot(const Context& context, AgentClient& client, const SessionsCommand&
   request.set_name(command.name);
   agent::v1::SnapshotSessionResponse response;
   const grpc::Status status = client.SnapshotSession(request, &response);
-  if (!status.ok()) return Report(context, status);
+  if (!status.ok()) return Report(context, client, status);
   return Numbered(context, command, "sequence", response.sequence(),
                   fmt::format("snapshot {} is of event {}", command.name, response.sequence()));
 }
@@ -74,10 +80,30 @@ int Restore(const Context& context, AgentClient& client, const SessionsCommand& 
   }
   agent::v1::RestoreSessionResponse response;
   const grpc::Status status = client.RestoreSession(request, &response);
-  if (!status.ok()) return Report(context, status);
+  if (!status.ok()) return Report(context, client, status);
   return Numbered(context, command, "left_at", response.left_at(),
                   fmt::format("restored to event {}; `holdfast sessions restore {} --at {}` undoes it",
                               response.restored_to(), command.session_id, response.left_at()));
+}
+
+// Only files are replaced, and only those that the user gave up.
+absl::Status MayWrite(const std::string& file, bool force) {
+  struct stat there {};
+  if (lstat(file.c_str(), &there) != 0) return absl::OkStatus();  // what else is wrong with it shows when it is made
+  if (!S_ISREG(there.st_mode))
+    return absl::AlreadyExistsError(fmt::format("{} is no file; - writes to standard output", file));
+  if (!force)
+    return absl::AlreadyExistsError(fmt::format("{} exists; name another file, or replace it with --force", file));
+  return absl::OkStatus();
+}
+
+// Without `force` a file that has come to be there meanwhile stays, where the file system can tell.
+bool Rename(const std::string& from, const std::string& to, bool force) {
+  if (!force) {
+    if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+    if (errno != EINVAL && errno != ENOSYS) return false;
+  }
+  return std::rename(from.c_str(), to.c_str()) == 0;
 }
 
 bool WriteAll(int fd, const std::string& bytes) {
@@ -91,10 +117,14 @@ bool WriteAll(int fd, const std::string& bytes) {
 
 int Export(const Context& context, AgentClient& client, const SessionsCommand& command) {
   if (command.file == "-") {
-    return Report(context, client.ExportSession(command.session_id, [&](const std::string& bytes) {
+    return Report(context, client, client.ExportSession(command.session_id, [&](const std::string& bytes) {
       context.screen.Out(bytes);
       return !context.screen.out_failed();
     }));
+  }
+  if (absl::Status status = MayWrite(command.file, command.force); !status.ok()) {
+    context.screen.Err(std::string(status.message()));
+    return kExitFailed;
   }
   const std::string partial = fmt::format("{}.{}.partial", command.file, getpid());
   const UniqueFd fd(open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -110,7 +140,7 @@ int Export(const Context& context, AgentClient& client, const SessionsCommand& c
     return written;
   });
   if (written && status.ok()) {
-    written = fsync(fd.get()) == 0 && std::rename(partial.c_str(), command.file.c_str()) == 0;
+    written = fsync(fd.get()) == 0 && Rename(partial, command.file, command.force);
     if (!written) error = ErrorText("cannot write", command.file);
   }
   if (!written || !status.ok()) unlink(partial.c_str());
@@ -121,7 +151,7 @@ int Export(const Context& context, AgentClient& client, const SessionsCommand& c
   if (status.ok() && command.json)
     WriteJsonLine(context.screen, {{"session_id", command.session_id}, {"file", command.file}});
   if (status.ok() && !command.json) context.screen.Err("exported to " + command.file);
-  return Report(context, status);
+  return Report(context, client, status);
 }
 
 int Import(const Context& context, AgentClient& client, const SessionsCommand& command) {
@@ -147,18 +177,17 @@ int Import(const Context& context, AgentClient& client, const SessionsCommand& c
     context.screen.Err(error);
     return kExitFailed;
   }
-  return status.ok() ? Made(context, session, command.json) : Report(context, status);
+  return status.ok() ? Made(context, session, command.json) : Report(context, client, status);
 }
 
 }  // namespace
 
-int Report(const Context& context, const grpc::Status& status) {
+int Report(const Context& context, const AgentClient& client, const grpc::Status& status) {
   if (context.interrupts.pending()) return kExitInterrupted;
   if (context.screen.out_failed()) return kExitFailed;
   if (status.ok()) return kExitDone;
-  const int code = ExitCodeFor(status);
-  context.screen.Err(code == kExitUnreachable ? UnreachableText(status) : status.error_message());
-  return code;
+  context.screen.Err(client.Explain(status));
+  return ExitCodeFor(status);
 }
 
 int RunCopies(const Context& context, AgentClient& client, const SessionsCommand& command) {

@@ -7,7 +7,7 @@
 namespace holdfast::cli {
 
 // Says what went wrong, if anything, and returns the exit code.
-int Report(const Context& context, const grpc::Status& status);
+int Report(const Context& context, const AgentClient& client, const grpc::Status& status);
 
 // fork, snapshot, restore, export, import. Returns an exit code.
 int RunCopies(const Context& context, AgentClient& client, const SessionsCommand& command);

@@ -125,6 +125,18 @@ std::string DescribeEvent(const SessionEvent& event) {
   }
 }
 
+std::string NumberedEvent(const SessionEvent& event) {
+  constexpr std::string_view kMargin = "        ";
+  const std::string text = DescribeEvent(event);
+  if (text.empty()) return {};
+  std::string numbered = fmt::format("{:>6}  ", event.sequence());
+  for (const char c : text) {
+    numbered += c;
+    if (c == '\n') numbered += kMargin;
+  }
+  return numbered;
+}
+
 boost::json::object SessionJson(const Session& session) {
   return {{"session_id", session.session_id()},
           {"title", session.title()},

@@ -13,6 +13,8 @@ std::string SessionLine(const agent::v1::Session& session);
 std::string DescribeSession(const agent::v1::Session& session);
 // What an event tells people, possibly several lines; empty for what they need not see.
 std::string DescribeEvent(const agent::v1::SessionEvent& event);
+// The same behind the event's number, which is what `fork --at` and `restore --at` take.
+std::string NumberedEvent(const agent::v1::SessionEvent& event);
 
 boost::json::object SessionJson(const agent::v1::Session& session);
 

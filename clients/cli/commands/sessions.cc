@@ -6,9 +6,9 @@
 #include "clients/cli/commands/agent_client.h"
 #include "clients/cli/commands/exit_code.h"
 #include "clients/cli/commands/session_copies.h"
+#include "clients/cli/commands/session_lookup.h"
 #include "clients/cli/commands/session_text.h"
 #include "clients/cli/terminal/json_lines.h"
-#include "common/rpc/channel.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace holdfast::cli {
@@ -19,21 +19,22 @@ namespace json = boost::json;
 constexpr int kPageSize = 1000;
 
 int List(const Context& context, AgentClient& client, bool as_json) {
-  return Report(context, client.VisitSessions(
-                             [&](const agent::v1::Session& session) {
-                               if (as_json) {
-                                 WriteJsonLine(context.screen, SessionJson(session));
-                               } else {
-                                 context.screen.Out(SanitizeLine(SessionLine(session), std::string::npos) + "\n");
-                               }
-                               return !context.screen.out_failed();
-                             },
-                             nullptr));
+  return Report(context, client,
+                client.VisitSessions(
+                    [&](const agent::v1::Session& session) {
+                      if (as_json) {
+                        WriteJsonLine(context.screen, SessionJson(session));
+                      } else {
+                        context.screen.Out(SanitizeLine(SessionLine(session), std::string::npos) + "\n");
+                      }
+                      return !context.screen.out_failed();
+                    },
+                    nullptr));
 }
 
 void ShowEvent(const Context& context, const agent::v1::SessionEvent& event, bool as_json) {
   if (!as_json) {
-    const std::string text = DescribeEvent(event);
+    const std::string text = NumberedEvent(event);
     if (!text.empty()) context.screen.Out(Sanitize(text) + "\n");
     return;
   }
@@ -54,7 +55,7 @@ int Show(const Context& context, AgentClient& client, const SessionsCommand& com
   for (;;) {
     agent::v1::GetSessionResponse response;
     const grpc::Status status = client.GetSession(request, &response, nullptr);
-    if (!status.ok()) return Report(context, status);
+    if (!status.ok()) return Report(context, client, status);
     if (first && command.json) {
       json::object object = SessionJson(response.session());
       object["type"] = "session";
@@ -64,20 +65,43 @@ int Show(const Context& context, AgentClient& client, const SessionsCommand& com
     }
     first = false;
     for (const auto& event : response.events()) ShowEvent(context, event, command.json);
-    if (!response.more() || response.events().empty() || context.screen.out_failed()) return Report(context, status);
+    if (!response.more() || response.events().empty() || context.screen.out_failed())
+      return Report(context, client, status);
     request.set_after_sequence(response.events().rbegin()->sequence());
   }
 }
 
+int Cancel(const Context& context, AgentClient& client, const SessionsCommand& command) {
+  agent::v1::CancelTurnRequest request;
+  request.set_session_id(command.session_id);
+  agent::v1::CancelTurnResponse response;
+  const grpc::Status status = client.CancelTurn(request, &response);
+  if (!status.ok()) return Report(context, client, status);
+  if (command.json) {
+    WriteJsonLine(context.screen, {{"session_id", command.session_id}, {"cancelled", response.cancelled()}});
+  } else {
+    context.screen.Err(response.cancelled() ? "cancelled the turn of " + command.session_id
+                                            : "no turn runs in " + command.session_id);
+  }
+  return Report(context, client, status);
+}
+
 }  // namespace
 
-int RunSessions(const Context& context, const SessionsCommand& command) {
-  AgentClient client(MakeChannel(context.services.agent), context.services.token, context.interrupts);
+int RunSessions(const Context& context, const SessionsCommand& given) {
+  AgentClient client(context.services, context.interrupts);
+  SessionsCommand command = given;
+  if (!command.session_id.empty()) {
+    const grpc::Status status = LookUpSession(client, given.session_id, nullptr, &command.session_id);
+    if (!status.ok()) return Report(context, client, status);
+  }
   switch (command.action) {
     case SessionsCommand::Action::kShow:
       return Show(context, client, command);
+    case SessionsCommand::Action::kCancel:
+      return Cancel(context, client, command);
     case SessionsCommand::Action::kDelete: {
-      const int code = Report(context, client.DeleteSession(command.session_id, nullptr));
+      const int code = Report(context, client, client.DeleteSession(command.session_id, nullptr));
       if (code == kExitDone && command.json) {
         WriteJsonLine(context.screen, {{"session_id", command.session_id}, {"deleted", true}});
       } else if (code == kExitDone) {

@@ -48,13 +48,11 @@ TurnResult TurnRunner::Run(const agent::v1::SubmitTurnRequest& request, Duration
       cancel.set_client_key(request.client_key());
       return Interrupted(cancel);
     }
-    std::string message = status.error_message();
+    std::string message = client_.Explain(status);
     if (status.error_code() == grpc::StatusCode::ABORTED) {
       message = fmt::format(
           "session {0} is busy with another turn; watch it, or cancel it with Ctrl-C, in: holdfast chat --session {0}",
           request.session_id());
-    } else if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
-      message = UnreachableText(status);
     }
     return Failed(End::kRefused, status, message);
   }
@@ -114,8 +112,8 @@ bool TurnRunner::SeeToTools(const std::string& session_id, TurnView& view, Link&
     const bool mine = seat.kind == Seat::Kind::kMine;
     if (seat.kind == Seat::Kind::kFailed) {
       *result = Failed(IsLinkFailure(seat.status) ? End::kLost : End::kEnded, seat.status,
-                       IsLinkFailure(seat.status) ? UnreachableText(seat.status)
-                                                  : "the tools cannot run here: " + seat.status.error_message());
+                       IsLinkFailure(seat.status) ? client_.Explain(seat.status)
+                                                  : "the tools cannot run here: " + client_.Explain(seat.status));
       return false;
     }
     if (seat.kind == Seat::Kind::kElsewhere) reporter_.Note(seat.status.error_message());
@@ -170,12 +168,12 @@ bool TurnRunner::RunTool(const std::string& session_id, const quota::v1::ToolCal
     return true;
   }
   if (IsLinkFailure(status)) {
-    *result = Failed(End::kLost, status, UnreachableText(status));
+    *result = Failed(End::kLost, status, client_.Explain(status));
   } else {
     client_.CancelTurn(cancel);
     *result = Failed(End::kEnded, status,
                      fmt::format("the result of {} was not accepted, so the turn was cancelled: {}", call.name(),
-                                 status.error_message()));
+                                 client_.Explain(status)));
   }
   return false;
 }
@@ -184,13 +182,13 @@ bool TurnRunner::Mend(const grpc::Status& status, TurnView& view, Link& link, Tu
   view.OnStreamBroken();
   mended_ = true;
   if (!status.ok() && !IsLinkFailure(status) && !WasCutOff(status)) {
-    *result = Failed(End::kLost, status, "watching the turn failed: " + status.error_message());
+    *result = Failed(End::kLost, status, "watching the turn failed: " + client_.Explain(status));
     return false;
   }
   if (!link.MayRetry(status)) {
     const std::string message = status.ok() ? "the stream ends at once" : status.error_message();
     const grpc::Status lost(grpc::StatusCode::UNAVAILABLE, message, status.error_details());
-    *result = Failed(End::kLost, lost, UnreachableText(lost));
+    *result = Failed(End::kLost, lost, client_.Explain(lost));
     return false;
   }
   interrupts_.WaitFor(link.outage().Pause());
@@ -224,7 +222,7 @@ void TurnRunner::Tell(const std::vector<TurnChange>& changes, TurnResult* result
 TurnResult TurnRunner::Interrupted(const agent::v1::CancelTurnRequest& cancel) {
   const grpc::Status status = client_.CancelTurn(cancel);
   reporter_.OnTrouble(grpc::StatusCode::CANCELLED,
-                      status.ok() ? "interrupted" : "interrupted; the turn may go on: " + status.error_message());
+                      status.ok() ? "interrupted" : "interrupted; the turn may go on: " + client_.Explain(status));
   return {.end = End::kInterrupted, .exit_code = kExitInterrupted, .answer = {}};
 }
 

@@ -97,6 +97,19 @@ TEST_F(CommandLineTest, SessionsHasThreeActions) {
   EXPECT_EQ(remove.session_id, "x");
 }
 
+TEST_F(CommandLineTest, SessionsCancelNamesASession) {
+  const auto cancel = Get<SessionsCommand>({"sessions", "cancel", "x"});
+  EXPECT_EQ(cancel.action, SessionsCommand::Action::kCancel);
+  EXPECT_EQ(cancel.session_id, "x");
+  EXPECT_EQ(ExitCode({"sessions", "cancel"}), 2);
+}
+
+TEST_F(CommandLineTest, AnExportReplacesFilesOnlyByForce) {
+  EXPECT_FALSE(Get<SessionsCommand>({"sessions", "export", "x", "f"}).force);
+  EXPECT_TRUE(Get<SessionsCommand>({"sessions", "export", "x", "f", "--force"}).force);
+  EXPECT_EQ(ExitCode({"sessions", "import", "f", "--force"}), 2);
+}
+
 TEST_F(CommandLineTest, MistakesAreUsageErrors) {
   EXPECT_EQ(ExitCode({}), 2);
   EXPECT_EQ(ExitCode({"exec"}), 2);

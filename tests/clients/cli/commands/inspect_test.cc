@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <csignal>
 #include <sstream>
@@ -43,8 +44,8 @@ TEST_F(SessionsTest, ShowTellsWhatHappenedPageByPage) {
   ASSERT_EQ(exec.ExitCode(), 0) << exec.err();
   CliProcess text({"sessions", "show", "session-1"}, Plain());
   EXPECT_EQ(text.ExitCode(), 0);
-  EXPECT_THAT(text.out(), HasSubstr("you: look\ntool list_files: .\n"));
-  EXPECT_THAT(text.out(), HasSubstr("agent: all is well\n"));
+  EXPECT_THAT(text.out(), HasSubstr("     2  you: look\n     3  tool list_files: .\n"));
+  EXPECT_THAT(text.out(), HasSubstr("     5  agent: all is well\n"));
 
   CliProcess json({"sessions", "show", "session-1", "--json"}, Plain());
   EXPECT_EQ(json.ExitCode(), 0);
@@ -56,20 +57,82 @@ TEST_F(SessionsTest, ShowTellsWhatHappenedPageByPage) {
   EXPECT_EQ(objects[6].at("event").at("turn_completed").at("usage").at("input_tokens").as_string(), "1200");
 }
 
+TEST_F(SessionsTest, TheFirstCharactersOfAnIdWillDo) {
+  agent_.AddSession("/a", "first");
+  CliProcess show({"sessions", "show", "sess"}, Plain());
+  EXPECT_EQ(show.ExitCode(), 0) << show.err();
+  EXPECT_THAT(show.out(), HasSubstr("session    session-1\n"));
+  CliProcess remove({"sessions", "delete", "session-", "--json"}, Plain());
+  EXPECT_EQ(remove.ExitCode(), 0) << remove.err();
+  EXPECT_EQ(boost::json::parse(remove.out()).at("session_id").as_string(), "session-1");
+}
+
+TEST_F(SessionsTest, ABeginningOfSeveralIdsNamesThemAndChangesNothing) {
+  for (int i = 1; i <= 7; ++i) agent_.AddSession("/a", "title " + std::to_string(i));
+  CliProcess cli({"sessions", "delete", "sess"}, Plain());
+  EXPECT_EQ(cli.ExitCode(), 1);
+  EXPECT_THAT(cli.err(), HasSubstr("sess begins the ids of 7 sessions; give more of it:\n  session-7"));
+  EXPECT_THAT(cli.err(), HasSubstr("title 3\n  and 2 more"));
+  CliProcess list({"sessions", "list"}, Plain());
+  EXPECT_EQ(list.ExitCode(), 0);
+  const std::string listed = list.out();
+  EXPECT_EQ(std::count(listed.begin(), listed.end(), '\n'), 7);
+}
+
+TEST_F(SessionsTest, AWholeIdCountsMoreThanALongerOneThatItBegins) {
+  for (int i = 1; i <= 10; ++i) agent_.AddSession("/a");
+  CliProcess cli({"sessions", "show", "session-1"}, Plain());
+  EXPECT_EQ(cli.ExitCode(), 0) << cli.err();
+  EXPECT_THAT(cli.out(), HasSubstr("session    session-1\n"));
+}
+
+TEST_F(SessionsTest, TooFewCharactersAreNoSession) {
+  agent_.AddSession("/a");
+  CliProcess few({"sessions", "show", "ses"}, Plain());
+  EXPECT_EQ(few.ExitCode(), 1);
+  EXPECT_THAT(few.err(), HasSubstr("no session ses; give its id, or at least 4 characters of it"));
+  CliProcess none({"sessions", "show", "other"}, Plain());
+  EXPECT_EQ(none.ExitCode(), 1);
+  EXPECT_THAT(none.err(), HasSubstr("no session other; `holdfast sessions list` shows them"));
+}
+
+TEST_F(SessionsTest, CancelEndsTheTurnAndKeepsTheSession) {
+  agent_.Play([](ScriptedTurn& turn) { turn.AwaitCancel(); });
+  agent_.StartForeignTurn(agent_.AddSession("/a"));
+  CliProcess cancel({"sessions", "cancel", "session"}, Plain());
+  EXPECT_EQ(cancel.ExitCode(), 0) << cancel.err();
+  EXPECT_THAT(cancel.err(), HasSubstr("cancelled the turn of session-1"));
+  EXPECT_FALSE(agent_.TurnRuns("session-1"));
+  CliProcess again({"sessions", "cancel", "session-1", "--json"}, Plain());
+  EXPECT_EQ(again.ExitCode(), 0) << again.err();
+  const auto object = boost::json::parse(again.out()).as_object();
+  EXPECT_EQ(object.at("session_id").as_string(), "session-1");
+  EXPECT_FALSE(object.at("cancelled").as_bool());
+}
+
+TEST_F(SessionsTest, AnotherServiceAtTheAddressIsNamedWithTheFlagToCorrect) {
+  CliProcess cli({"sessions", "list", "--agent", quota_server_.address()}, Plain());
+  EXPECT_EQ(cli.ExitCode(), 1);
+  EXPECT_EQ(cli.err(), quota_server_.address() +
+                           " is the address of another gRPC service than agent_service, or of an older one: correct "
+                           "--agent or HOLDFAST_AGENT\n");
+}
+
 TEST_F(SessionsTest, DeleteRemovesOne) {
   agent_.AddSession("/a");
   CliProcess first({"sessions", "delete", "session-1"}, Plain());
   EXPECT_EQ(first.ExitCode(), 0);
   CliProcess second({"sessions", "delete", "session-1"}, Plain());
   EXPECT_EQ(second.ExitCode(), 1);
-  EXPECT_THAT(second.err(), HasSubstr("no such session"));
+  EXPECT_THAT(second.err(), HasSubstr("no session session-1"));
 }
 
 TEST_F(SessionsTest, AnUnreachableServiceIs69AtOnce) {
   agent_server_.Stop();
   CliProcess cli({"sessions", "list"}, Plain());
   EXPECT_EQ(cli.ExitCode(), 69);
-  EXPECT_THAT(cli.err(), HasSubstr("agent_service unreachable"));
+  EXPECT_THAT(cli.err(), HasSubstr("agent_service unreachable at " + agent_server_.address()));
+  EXPECT_THAT(cli.err(), HasSubstr("start agent_service, or correct --agent or HOLDFAST_AGENT"));
 }
 
 TEST_F(QuotaTest, CheckThatFitsIs0AndPrintsNothing) {
