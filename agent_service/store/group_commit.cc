@@ -13,21 +13,23 @@ bool EndsGroup(const absl::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GroupCommit>> GroupCommit::Create(sqlite::Connection& connection, Executor executor) {
+absl::StatusOr<std::unique_ptr<GroupCommit>> GroupCommit::Create(sqlite::Connection& connection, Executor executor,
+                                                                 Verify verify) {
   absl::StatusOr<sqlite::Statement> savepoint = connection.Prepare("SAVEPOINT one_write");
   if (!savepoint.ok()) return savepoint.status();
   absl::StatusOr<sqlite::Statement> release = connection.Prepare("RELEASE one_write");
   if (!release.ok()) return release.status();
   absl::StatusOr<sqlite::Statement> undo = connection.Prepare("ROLLBACK TO one_write");
   if (!undo.ok()) return undo.status();
-  return std::unique_ptr<GroupCommit>(
-      new GroupCommit(connection, std::move(executor), *std::move(savepoint), *std::move(release), *std::move(undo)));
+  return std::unique_ptr<GroupCommit>(new GroupCommit(connection, std::move(executor), std::move(verify),
+                                                      *std::move(savepoint), *std::move(release), *std::move(undo)));
 }
 
-GroupCommit::GroupCommit(sqlite::Connection& connection, Executor executor, sqlite::Statement savepoint,
+GroupCommit::GroupCommit(sqlite::Connection& connection, Executor executor, Verify verify, sqlite::Statement savepoint,
                          sqlite::Statement release, sqlite::Statement undo)
     : connection_(connection),
       executor_(std::move(executor)),
+      verify_(std::move(verify)),
       savepoint_(std::move(savepoint)),
       release_(std::move(release)),
       undo_(std::move(undo)),
@@ -54,53 +56,47 @@ void GroupCommit::Submit(Write write) {
 }
 
 void GroupCommit::Run() {
-  for (Group group; Open(group); group = {}) CommitGroup(std::move(group));
-}
-
-bool GroupCommit::Open(Group& group) {
-  std::unique_lock lock(queue_->mutex);
-  queue_->changed.wait(lock, [this] { return queue_->stopping || !queue_->writes.empty(); });
-  Take(*queue_, group);
-  return !group.writes.empty();
-}
-
-bool GroupCommit::Extend(Group& group) {
-  std::unique_lock lock(queue_->mutex);
-  queue_->changed.wait(lock,
-                       [this] { return queue_->stopping || !queue_->writes.empty() || queue_->acknowledging == 0; });
-  const size_t before = group.writes.size();
-  Take(*queue_, group);
-  return group.writes.size() > before;
-}
-
-void GroupCommit::Take(Queue& queue, Group& group) {
-  while (!queue.writes.empty() && group.writes.size() < kMaxWrites) {
-    const size_t bytes = queue.writes.front().bytes;
-    if (!group.writes.empty() && group.bytes + bytes > kMaxBytes) break;
-    group.bytes += bytes;
-    group.writes.push_back(std::move(queue.writes.front()));
-    queue.writes.pop_front();
+  while (true) {
+    std::vector<Write> group = TakeGroup();
+    if (group.empty()) return;
+    CommitGroup(std::move(group));
   }
 }
 
-void GroupCommit::CommitGroup(Group group) {
-  const absl::Status whole = ApplyAndCommit(group);
+std::vector<GroupCommit::Write> GroupCommit::TakeGroup() {
+  Queue& queue = *queue_;
+  std::unique_lock lock(queue.mutex);
+  queue.changed.wait(lock, [&] { return queue.stopping || (!queue.writes.empty() && queue.acknowledging == 0); });
+  std::vector<Write> group;
+  size_t bytes = 0;
+  while (!queue.writes.empty() && group.size() < kMaxWrites) {
+    if (!group.empty() && bytes + queue.writes.front().bytes > kMaxBytes) break;
+    bytes += queue.writes.front().bytes;
+    group.push_back(std::move(queue.writes.front()));
+    queue.writes.pop_front();
+  }
+  return group;
+}
+
+void GroupCommit::CommitGroup(std::vector<Write> group) {
+  std::vector<absl::Status> outcomes(group.size());
+  const absl::Status whole = ApplyAndCommit(group, outcomes);
   if (whole.ok()) {
     commits_.fetch_add(1, std::memory_order_relaxed);
   } else {
     connection_.Rollback().IgnoreError();  // the next group tries again
-    group.outcomes.assign(group.writes.size(), whole);
+    outcomes.assign(group.size(), whole);
   }
-  Acknowledge(std::move(group));
+  Acknowledge(std::move(group), std::move(outcomes));
 }
 
-void GroupCommit::Acknowledge(Group group) {
-  executor_([queue = queue_, group = std::move(group)]() mutable {
+void GroupCommit::Acknowledge(std::vector<Write> group, std::vector<absl::Status> outcomes) {
+  executor_([queue = queue_, group = std::move(group), outcomes = std::move(outcomes)]() mutable {
     {
       std::lock_guard lock(queue->mutex);
       ++queue->acknowledging;
     }
-    for (size_t i = 0; i < group.writes.size(); ++i) std::move(group.writes[i].done)(std::move(group.outcomes[i]));
+    for (size_t i = 0; i < group.size(); ++i) std::move(group[i].done)(std::move(outcomes[i]));
     {
       std::lock_guard lock(queue->mutex);
       --queue->acknowledging;
@@ -109,42 +105,33 @@ void GroupCommit::Acknowledge(Group group) {
   });
 }
 
-absl::Status GroupCommit::ApplyAndCommit(Group& group) {
+absl::Status GroupCommit::ApplyAndCommit(std::vector<Write>& group, std::vector<absl::Status>& outcomes) {
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
   const auto keep_trying = [this, give_up] { return !stopping_ && std::chrono::steady_clock::now() < give_up; };
   if (absl::Status status = connection_.Rollback(); !status.ok()) return status;
   if (absl::Status status = connection_.BeginImmediate(keep_trying); !status.ok()) return status;
-  const absl::StatusOr<bool> whole = ApplyTogether(group);
+  const absl::StatusOr<bool> whole = ApplyTogether(group, outcomes);
   if (!whole.ok()) return whole.status();
   if (!*whole) {
     if (absl::Status status = connection_.Rollback(); !status.ok()) return status;
     if (absl::Status status = connection_.BeginImmediate(keep_trying); !status.ok()) return status;
-    if (absl::Status status = ApplyApart(group); !status.ok()) return status;
-  }
-  return connection_.Commit(keep_trying);
-}
-
-absl::StatusOr<bool> GroupCommit::ApplyTogether(Group& group) {
-  do {
-    while (group.outcomes.size() < group.writes.size()) {
-      const int64_t before = connection_.ChangedRows();
-      absl::Status outcome = group.writes[group.outcomes.size()].apply();
-      if (!outcome.ok()) {
-        if (EndsGroup(outcome) || !connection_.InTransaction()) return outcome;
-        if (connection_.ChangedRows() != before) return false;
-      }
-      group.outcomes.push_back(std::move(outcome));
+    for (size_t i = 0; i < group.size(); ++i) {
+      if (absl::Status status = ApplyApart(group[i], outcomes[i]); !status.ok()) return status;
     }
-  } while (Extend(group));
-  return true;
+  }
+  if (absl::Status status = connection_.Commit(keep_trying); !status.ok()) return status;
+  return verify_();
 }
 
-absl::Status GroupCommit::ApplyApart(Group& group) {
-  group.outcomes.clear();
-  for (Write& write : group.writes) {
-    if (absl::Status status = ApplyApart(write, group.outcomes.emplace_back()); !status.ok()) return status;
+absl::StatusOr<bool> GroupCommit::ApplyTogether(std::vector<Write>& group, std::vector<absl::Status>& outcomes) {
+  for (size_t i = 0; i < group.size(); ++i) {
+    const int64_t before = connection_.ChangedRows();
+    outcomes[i] = group[i].apply();
+    if (outcomes[i].ok()) continue;
+    if (EndsGroup(outcomes[i]) || !connection_.InTransaction()) return outcomes[i];
+    if (connection_.ChangedRows() != before) return false;
   }
-  return absl::OkStatus();
+  return true;
 }
 
 absl::Status GroupCommit::ApplyApart(Write& write, absl::Status& outcome) {

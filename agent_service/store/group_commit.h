@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -21,8 +22,7 @@ namespace holdfast::agent {
 
 // A thread that writes what is queued, in order, many writes to a transaction: while one commit waits for the disk the
 // next group gathers, so that the number of syncs is bounded by the disk and not by the number of sessions. No write
-// waits for company, but that a group stays open while acknowledgements run: what they submit at once goes together,
-// and is applied while the next of them run.
+// waits for company, but that what the acknowledgements of one group submit at once goes together.
 class GroupCommit {
  public:
   static constexpr size_t kMaxWrites = 512;
@@ -41,8 +41,13 @@ class GroupCommit {
     absl::AnyInvocable<void(absl::Status)> done;
   };
 
+  // Called by this object's thread after each commit. An error is that of the group: what was committed is not where
+  // the next start looks for it.
+  using Verify = std::function<absl::Status()>;
+
   // `connection` (read-write) is used by this object's thread alone, and outlives it.
-  static absl::StatusOr<std::unique_ptr<GroupCommit>> Create(sqlite::Connection& connection, Executor executor);
+  static absl::StatusOr<std::unique_ptr<GroupCommit>> Create(
+      sqlite::Connection& connection, Executor executor, Verify verify = [] { return absl::OkStatus(); });
   // Writes what is queued, then joins. Once begun, a locked database is waited for no longer than its busy timeout.
   ~GroupCommit();
   GroupCommit(const GroupCommit&) = delete;
@@ -60,36 +65,27 @@ class GroupCommit {
     std::mutex mutex;
     std::condition_variable changed;
     std::deque<Write> writes;
-    int acknowledging = 0;  // no group is closed while it is not 0
+    int acknowledging = 0;  // nothing is taken while it is not 0
     bool stopping = false;
   };
 
-  GroupCommit(sqlite::Connection& connection, Executor executor, sqlite::Statement savepoint, sqlite::Statement release,
-              sqlite::Statement undo);
+  GroupCommit(sqlite::Connection& connection, Executor executor, Verify verify, sqlite::Statement savepoint,
+              sqlite::Statement release, sqlite::Statement undo);
   void Run();
-  struct Group {
-    std::vector<Write> writes;
-    std::vector<absl::Status> outcomes;  // of the first of them, as far as they were applied
-    size_t bytes = 0;
-  };
-
-  // Blocks until there is a write; false: all is written and nothing will come.
-  bool Open(Group& group);
-  // Blocks while acknowledgements run and submit nothing; false: the group is closed.
-  bool Extend(Group& group);
-  static void Take(Queue& queue, Group& group);
-  void CommitGroup(Group group);
-  // An error is that of the whole group.
-  absl::Status ApplyAndCommit(Group& group);
-  // Applies what the group has and what comes while it is open. Without savepoints, for which SQLite copies every page
-  // that a write touches. False: a write failed half way, which nothing but undoing the whole group can mend.
-  absl::StatusOr<bool> ApplyTogether(Group& group);
-  absl::Status ApplyApart(Group& group);
+  // Blocks; empty: all is written and nothing will come.
+  std::vector<Write> TakeGroup();
+  void CommitGroup(std::vector<Write> group);
+  // `outcomes` is parallel to `group`. An error is that of the whole group.
+  absl::Status ApplyAndCommit(std::vector<Write>& group, std::vector<absl::Status>& outcomes);
+  // Without savepoints, for which SQLite copies every page that a write touches. False: a write failed half way, which
+  // nothing but undoing the whole group can mend.
+  absl::StatusOr<bool> ApplyTogether(std::vector<Write>& group, std::vector<absl::Status>& outcomes);
   absl::Status ApplyApart(Write& write, absl::Status& outcome);
-  void Acknowledge(Group group);
+  void Acknowledge(std::vector<Write> group, std::vector<absl::Status> outcomes);
 
   sqlite::Connection& connection_;
   const Executor executor_;
+  const Verify verify_;
   sqlite::Statement savepoint_;
   sqlite::Statement release_;
   sqlite::Statement undo_;

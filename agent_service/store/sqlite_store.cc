@@ -21,6 +21,9 @@ namespace {
 
 constexpr std::chrono::seconds kBusyTimeout{1};
 constexpr std::chrono::seconds kOpenPatience{10};
+// Up to here the caller's thread computes the row checks (some 0.1 ms), so that the writer, whom all wait for, need
+// not; what is larger, an import, is not to keep the caller.
+constexpr size_t kCheckedByCaller = size_t{64} << 10;
 
 // WAL with synchronous=FULL syncs the log at each commit (https://sqlite.org/pragma.html#pragma_synchronous). The log
 // is copied into the database every 1000 pages (SQLite's default) and cut to the size limit when it starts anew.
@@ -76,6 +79,7 @@ struct SqliteStore::Database {
   SessionWriter writer;
   sqlite::Connection read_connection;
   SessionReader reader;
+  sqlite::OpenFiles files;
 };
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path, Executor executor) {
@@ -99,13 +103,15 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   absl::StatusOr<SessionReader> reader = SessionReader::Create(*read_connection);
   if (!reader.ok()) return reader.status();
 
-  auto database = std::make_unique<Database>(Database{.path = *resolved,
-                                                      .lock = *std::move(lock),
-                                                      .write_connection = *std::move(write_connection),
-                                                      .writer = *std::move(writer),
-                                                      .read_connection = *std::move(read_connection),
-                                                      .reader = *std::move(reader)});
-  absl::StatusOr<std::unique_ptr<GroupCommit>> commits = GroupCommit::Create(database->write_connection, executor);
+  std::unique_ptr<Database> database(new Database{.path = *resolved,
+                                                  .lock = *std::move(lock),
+                                                  .write_connection = *std::move(write_connection),
+                                                  .writer = *std::move(writer),
+                                                  .read_connection = *std::move(read_connection),
+                                                  .reader = *std::move(reader),
+                                                  .files = sqlite::OpenFiles(*resolved)});
+  absl::StatusOr<std::unique_ptr<GroupCommit>> commits =
+      GroupCommit::Create(database->write_connection, executor, [&files = database->files] { return files.Look(); });
   if (!commits.ok()) return commits.status();
   sqlite::RemoveCheckMark(*resolved);
   return std::unique_ptr<SqliteStore>(
@@ -117,27 +123,30 @@ SqliteStore::SqliteStore(std::unique_ptr<Database> database, int64_t generation,
     : executor_(std::move(executor)),
       generation_(generation),
       database_(std::move(database)),
-      files_(database_->path),
       commits_(std::move(commits)) {}
 
 SqliteStore::~SqliteStore() = default;
 
 void SqliteStore::Append(AppendRequest request, Callback<int64_t> done) {
   if (absl::Status status = CheckAppend(request); !status.ok()) return Finish<int64_t>(std::move(done), status);
-  if (absl::Status status = files_.LastSeen(); !status.ok()) return Finish<int64_t>(std::move(done), status);
+  if (absl::Status status = database_->files.LastSeen(); !status.ok()) return Finish<int64_t>(std::move(done), status);
   size_t bytes = request.session.summary.size();
   for (const LogRow& event : request.events) bytes += event.bytes.size();
+  std::vector<int64_t> checks;
+  if (bytes <= kCheckedByCaller) checks = RowChecks(request);
   const int64_t before = request.expected_sequence;
   const auto count = static_cast<int64_t>(request.events.size());
-  commits_->Submit(
-      {.bytes = bytes,
-       .apply = [this, checks = RowChecks(request),
-                 request = std::move(request)] { return database_->Noting(database_->writer.Append(request, checks)); },
-       .done =
-           [before, count, done = std::move(done)](absl::Status status) mutable {
-             if (!status.ok()) return std::move(done)(std::move(status));
-             std::move(done)(before + count);
-           }});
+  commits_->Submit({.bytes = bytes,
+                    .apply =
+                        [this, checks = std::move(checks), request = std::move(request)]() mutable {
+                          if (checks.empty()) checks = RowChecks(request);
+                          return database_->Noting(database_->writer.Append(request, checks));
+                        },
+                    .done =
+                        [before, count, done = std::move(done)](absl::Status status) mutable {
+                          if (!status.ok()) return std::move(done)(std::move(status));
+                          std::move(done)(before + count);
+                        }});
 }
 
 void SqliteStore::Read(std::string tenant, std::string session_id, int64_t after_sequence, int limit,
@@ -172,7 +181,8 @@ void SqliteStore::ListRunning(Callback<std::vector<SessionRow>> done) {
 }
 
 void SqliteStore::DeleteSession(std::string tenant, std::string session_id, Done done) {
-  if (absl::Status status = files_.LastSeen(); !status.ok()) return FinishDone(std::move(done), std::move(status));
+  if (absl::Status status = database_->files.LastSeen(); !status.ok())
+    return FinishDone(std::move(done), std::move(status));
   commits_->Submit({.apply =
                         [this, tenant = std::move(tenant), session_id = std::move(session_id)] {
                           return database_->Noting(database_->writer.Delete(tenant, session_id));
@@ -181,7 +191,7 @@ void SqliteStore::DeleteSession(std::string tenant, std::string session_id, Done
 }
 
 void SqliteStore::CheckFiles(Done done) {
-  read_thread_.Post([this, done = std::move(done)]() mutable { FinishDone(std::move(done), files_.Look()); });
+  read_thread_.Post([this, done = std::move(done)]() mutable { FinishDone(std::move(done), database_->files.Look()); });
 }
 
 void SqliteStore::FinishDone(Done done, absl::Status status) {

@@ -66,7 +66,6 @@ class SqliteStore final : public Store {
   const Executor executor_;
   const int64_t generation_;
   const std::unique_ptr<Database> database_;
-  sqlite::OpenFiles files_;
   const std::unique_ptr<GroupCommit> commits_;
   TaskThread read_thread_;
 };

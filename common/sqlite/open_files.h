@@ -1,9 +1,9 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <array>
 #include <atomic>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -26,13 +26,19 @@ class OpenFiles {
 
  private:
   enum class Place { kThere, kGone, kReplaced };
+  struct Identity {
+    uint32_t major = 0;
+    uint32_t minor = 0;
+    uint64_t inode = 0;
+    bool operator==(const Identity&) const = default;
+  };
   struct File {
     std::string path;
-    dev_t device = 0;
-    ino_t inode = 0;
-    bool known = false;
+    std::optional<Identity> opened;  // not where it could not be looked at
     std::atomic<Place> place = Place::kThere;
   };
+  // Empty: errno says why.
+  static std::optional<Identity> IdentityOf(const std::string& path);
   static Place LookAt(const File& file);
 
   std::array<File, 2> files_;

@@ -41,15 +41,14 @@ class GroupCommitTest : public ::testing::Test {
         outcome, [this, sql] { return connection_->Execute(sql); }, bytes);
   }
 
-  // Occupies the writer with a group that is full, so that all that is submitted until Resume gathers into the next.
+  // Occupies the writer with a group of one, so that all that is submitted until Resume gathers into the next.
   void Pause() {
     std::promise<void> begun;
-    const auto wait = [&begun, resume = resume_.get_future().share()] {
+    Submit(first_, [&begun, resume = resume_.get_future().share()] {
       begun.set_value();
       resume.wait();
       return absl::OkStatus();
-    };
-    Submit(first_, wait, GroupCommit::kMaxBytes);
+    });
     begun.get_future().wait();
   }
   void Resume() {
