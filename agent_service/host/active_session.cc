@@ -55,10 +55,12 @@ struct ActiveSession::Loading {
   std::optional<int64_t> end;  // the log's last sequence
   std::optional<std::vector<LogRow>> page;
   absl::AnyInvocable<void(absl::Status)> done;  // null: called
+  bool lease_anew = false;
 };
 
-void ActiveSession::Load(absl::AnyInvocable<void(absl::Status)> done) {
+void ActiveSession::Load(bool lease_anew, absl::AnyInvocable<void(absl::Status)> done) {
   auto loading = std::make_shared<Loading>();
+  loading->lease_anew = lease_anew;
   loading->done = std::move(done);
   // Beside the first page: it says where the log ends, so that nobody has to ask for a page that is not there.
   services_.store.GetSession(tenant_, session_id_,
@@ -90,7 +92,7 @@ void ActiveSession::LoadOn(const std::shared_ptr<Loading>& loading, absl::Status
     loading->page.reset();
     return ReadPage(loading);
   }
-  if (status.ok()) ResumeLease();
+  if (status.ok() && loading->lease_anew) ExtendLease();
   std::exchange(loading->done, nullptr)(status);
   if (status.ok()) Next();
 }

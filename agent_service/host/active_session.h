@@ -50,8 +50,6 @@ struct SessionServices {
   // until no more than `compaction_target` is used. 0: never.
   double compact_after_turn = 0.7;
   double compaction_target = 0.5;
-  // SessionHost's to set: when it began.
-  BootTime began{};
 };
 
 // A session in memory: its folded state, its one writer, its model call and its watchers. Everything that changes it
@@ -67,8 +65,13 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
 
   // In place of Load, for one that has just been made: its log is what `state` is the fold of.
   void Begin(SessionState state) { state_ = std::move(state); }
-  // Reads the log. Afterwards, once, takes up a turn that runs.
-  void Load(absl::AnyInvocable<void(absl::Status)> done);
+  // A holder that is not heard of for so long may lose its lease. It renews several times meanwhile. Short, so that
+  // others may go on soon; a holder that comes back later has its lease all the same, unless somebody took it.
+  static constexpr Duration kLeaseTime = std::chrono::seconds(2);
+
+  // Reads the log. Afterwards, once, takes up a turn that runs. `lease_anew`: whoever holds the lease has had no
+  // occasion to be heard of. Else it has expired: a lease that is held keeps its session in memory.
+  void Load(bool lease_anew, absl::AnyInvocable<void(absl::Status)> done);
 
   // active_session_commands.cc
   void SubmitTurn(v1::SubmitTurnRequest request, Reply<v1::SubmitTurnResponse> reply);
@@ -150,8 +153,6 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   // The holder has not been heard of for kLeaseTime.
   bool LeaseExpired() const { return services_.loop.Now() >= lease_end_; }
   void ExtendLease();
-  // Of a session that was read from its log.
-  void ResumeLease();
   // The holder is there. In a turn that named no place, its own is the one from here on.
   void KeepLease(Reply<v1::Lease> reply);
   v1::Lease LeaseNow() const;

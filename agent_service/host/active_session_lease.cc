@@ -11,10 +11,6 @@
 namespace holdfast::agent {
 namespace {
 
-// A holder renews several times in this time. Short, so that others may go on soon; a holder that comes back later has
-// its lease all the same, unless somebody took it.
-constexpr Duration kLeaseTime = std::chrono::seconds(2);
-
 std::string Where(const v1::ToolPlace& place) {
   return fmt::format("{} on {}", place.workspace(), place.host_name().empty() ? place.host() : place.host_name());
 }
@@ -34,10 +30,6 @@ v1::Approval ApprovalOf(const ToolLease::Approval& known, int64_t sequence) {
 }  // namespace
 
 void ActiveSession::ExtendLease() { lease_end_ = services_.loop.Now() + kLeaseTime; }
-
-// One that was renewed in this process has kept the session in memory until it expired. Any other holder has had no
-// occasion before the process began.
-void ActiveSession::ResumeLease() { lease_end_ = services_.began + kLeaseTime; }
 
 v1::Lease ActiveSession::LeaseNow() const {
   v1::Lease lease;

@@ -23,8 +23,8 @@ std::string Words(const absl::Status& status) { return {status.message().data(),
 
 }  // namespace
 
-SessionHost::SessionHost(SessionServices services) : services_(services), sweep_(services.loop.NewTimer()) {
-  services_.began = services.loop.Now();
+SessionHost::SessionHost(SessionServices services)
+    : services_(services), began_(services.loop.Now()), sweep_(services.loop.NewTimer()) {
   Sweep();
 }
 
@@ -82,7 +82,10 @@ void SessionHost::With(const std::string& tenant, const std::string& session_id,
   Entry& entry = sessions_[key];
   entry.session = std::make_shared<ActiveSession>(services_, models_, tenant, session_id);
   entry.waiting.push_back(std::move(use));
-  entry.session->Load([this, key](absl::Status status) {
+  // Holders are not heard before the process serves, nor while the store cannot read their session.
+  const bool lease_anew =
+      resumed_ != nullptr || unread_.contains(key) || services_.loop.Now() < began_ + ActiveSession::kLeaseTime;
+  entry.session->Load(lease_anew, [this, key](absl::Status status) {
     const auto loaded = sessions_.find(key);
     if (loaded == sessions_.end()) return;
     const std::shared_ptr<ActiveSession> session = loaded->second.session;

@@ -60,6 +60,7 @@ class SessionHost {
   SessionServices services_;
   SessionCopies copies_{services_};
   KnownModels models_{services_.loop, services_.quota};
+  const BootTime began_;
   std::map<Key, Entry> sessions_;
   std::unique_ptr<Loop::Timer> sweep_;
   absl::AnyInvocable<void()> resumed_;  // until each running turn was tried once

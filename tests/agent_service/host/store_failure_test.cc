@@ -185,6 +185,35 @@ TEST_F(HostStoreFailure, ARunningTurnThatCannotBeReadAtStartIsTakenUpWhenItCan) 
   Stop();
 }
 
+TEST_F(HostStoreFailure, HoldersOfLeasesHaveTheirTimeFromWhenTheirSessionCanBeRead) {
+  const std::string id = CreateSession();
+  Submit(id);
+  AnswerCall({Asked("c1")});
+  const auto acquire = [&](const std::string& holder) {
+    v1::AcquireLeaseRequest request;
+    request.set_holder(holder);
+    request.mutable_place()->set_host("host");
+    request.mutable_place()->set_workspace("/w");
+    Answer<absl::StatusOr<v1::Lease>> answer;
+    host_->With("team", id, [request, done = answer.Callback()](auto session) mutable {
+      if (!session.ok()) return done(session.status());
+      (*session)->AcquireLease(request, std::move(done));
+    });
+    loop_.RunUntilIdle();
+    return *answer;
+  };
+  ASSERT_TRUE(acquire("a").ok());
+  UnreadableStore store(store_);
+  store.reads_fail = 5;
+  Restart(&store);
+  loop_.Advance(seconds(5));
+  ASSERT_EQ(observer_.stalled, 0) << "it was read just now";
+  EXPECT_TRUE(absl::IsAborted(acquire("b").status()));
+  loop_.Advance(seconds(2));
+  EXPECT_TRUE(acquire("b").ok());
+  Stop();
+}
+
 TEST_F(HostStoreFailure, RunningTurnsThatCannotBeListedAtStartAreTakenUpWhenTheyCan) {
   const std::string id = CreateSession();
   Submit(id);
