@@ -5,7 +5,6 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <initializer_list>
 #include <limits>
 #include <optional>
@@ -80,11 +79,38 @@ class Fields {
   size_t taken_ = 2;  // type and check
 };
 
-absl::StatusOr<std::string> EventBytes(Fields& fields) {
+// The text of a member's value, in an object that was parsed. Boost.JSON rounds some numbers to a neighbour; what they
+// are written as is exact. Empty: the name is written with escapes, or is not there.
+std::string_view ValueText(std::string_view object, std::string_view name) {
+  std::string_view found;
+  std::string_view key;
+  bool key_is_due = false;
+  size_t value = 0;
+  int depth = 0;
+  for (size_t i = 0; i < object.size(); ++i) {
+    const char c = object[i];
+    if (c == '"') {
+      const size_t begin = i + 1;
+      for (++i; i < object.size() && object[i] != '"'; ++i) i += object[i] == '\\' ? 1 : 0;
+      if (depth == 1 && std::exchange(key_is_due, false)) key = object.substr(begin, i - begin);
+      continue;
+    }
+    if (depth == 1 && c == ':') value = i + 1;
+    if (depth == 1 && (c == ',' || c == '}')) {
+      if (key == name) found = object.substr(value, i - value);
+      key_is_due = true;
+    }
+    if (c == '{' || c == '[') key_is_due = ++depth == 1;
+    if (c == '}' || c == ']') --depth;
+  }
+  return found;
+}
+
+absl::StatusOr<std::string> EventBytes(Fields& fields, std::string_view line) {
   if (const json::value* event = fields.Take("event")) {
     if (!event->is_object()) return Bad("event: must be an object");
     v1::SessionEvent parsed;
-    const auto status = pb::util::JsonStringToMessage(json::serialize(*event), &parsed);
+    const auto status = pb::util::JsonStringToMessage(std::string(ValueText(line, "event")), &parsed);
     if (!status.ok()) return Bad(fmt::format("event: {}", RepairUtf8(status.ToString())));
     return parsed.SerializeAsString();
   }
@@ -191,7 +217,7 @@ absl::Status ImportLines::ReadEvent(std::string_view line) {
   if (!kind.ok()) return kind.status();
   const absl::StatusOr<int64_t> schema = fields->Number("schema_version", 1, std::numeric_limits<int32_t>::max());
   if (!schema.ok()) return schema.status();
-  absl::StatusOr<std::string> bytes = EventBytes(*fields);
+  absl::StatusOr<std::string> bytes = EventBytes(*fields, line);
   if (!bytes.ok()) return bytes.status();
   row.type = static_cast<int32_t>(*kind);
   row.schema_version = static_cast<int32_t>(*schema);

@@ -84,6 +84,20 @@ TEST(Transfer, EveryRowComesBackByteForByteHoweverTheFileIsCut) {
   }
 }
 
+// Found by fuzzing: Boost.JSON reads some numbers as their neighbour.
+TEST(Transfer, NumbersComeBackToTheLastBit) {
+  std::vector<LogRow> rows = Rows();
+  for (const double seconds : {3.0159005133683385e-24, 0.1 + 0.2, 1.0 / 3, 123456.78901234567, 1e300}) {
+    rows.push_back(RowOfEvent(AnswerEvent({Said("\"event\":{ [ \\")}, 1, 1, seconds), LogTime(9)));
+    rows.back().sequence = static_cast<int64_t>(rows.size());
+  }
+  const std::string text = Exported(rows);
+  EXPECT_THAT(LineOf(text, 10), HasSubstr("3.0159005133683385e-24")) << "readable all the same";
+  const auto log = Imported(text);
+  ASSERT_TRUE(log.ok()) << log.status();
+  for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(log->rows[i].bytes, rows[i].bytes) << i;
+}
+
 TEST(Transfer, EventsAreReadableAndUnknownOnesAreKeptAsBytes) {
   const std::string text = Exported(Rows());
   EXPECT_THAT(LineOf(text, 3), HasSubstr(R"("event":{"turn_started":{"turn_id":"t1","client_key":"k1")"));
