@@ -10,8 +10,8 @@ namespace {
 absl::Status Bad(const std::string& what) { return absl::InvalidArgumentError(what); }
 
 // Items that the event adds to the conversation by itself.
-uint32_t ItemsOf(const v1::SessionEvent& event) {
-  if (event.has_model_answered()) return static_cast<uint32_t>(event.model_answered().items_size());
+uint32_t ItemsOf(const v1::SessionEvent& event, bool in_turn) {
+  if (event.has_model_answered()) return in_turn ? static_cast<uint32_t>(event.model_answered().items_size()) : 0;
   return event.has_turn_started() || event.has_tool_result_recorded() || event.has_plan_updated() ? 1 : 0;
 }
 
@@ -32,7 +32,7 @@ absl::Status ImportBounds::Take(const v1::SessionEvent& event) {
   if (event.has_session_restored()) {
     if (absl::Status status = TakeRestored(event); !status.ok()) return status;
   } else {
-    const uint32_t items = ItemsOf(event);
+    const uint32_t items = ItemsOf(event, head_.turn() != nullptr);
     if (items > 0) now_.bytes += static_cast<int64_t>(event.ByteSizeLong());
     now_.items += items;
   }

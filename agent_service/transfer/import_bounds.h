@@ -20,7 +20,7 @@ class ImportBounds {
 
   // The next event, with its sequence. INVALID_ARGUMENT names its field. After an error it is of no more use.
   absl::Status Take(const v1::SessionEvent& event);
-  // Of the conversation so far.
+  // Of the conversation so far; more in a log that no session would write.
   uint32_t items() const { return now_.items; }
 
  private:

@@ -110,13 +110,13 @@ TEST(ImportBounds, RefuseASessionThatIsCreatedTwice) {
 
 TEST(ImportBounds, CountTheConversationAsItIsRead) {
   const std::vector<v1::SessionEvent> events =
-      Numbered({CreatedEvent(), TurnEvent("k1", "one"), AnswerEvent({Said("uno"), Asked("a"), Asked("b")}),
-                ResultEvent("a", "x"),
+      Numbered({CreatedEvent(), AnswerEvent({Said("to nobody")}), TurnEvent("k1", "one"),
+                AnswerEvent({Said("uno"), Asked("a"), Asked("b")}), ResultEvent("a", "x"),
                 FailedEvent(),                                                     // answers b
-                TurnEvent("k2", "two"), AskingEvent(3), RestoredEvent(7),          // answers three
+                TurnEvent("k2", "two"), AskingEvent(3), RestoredEvent(8),          // answers three
                 TurnEvent("k3", "three"), AskingEvent(2), TurnEvent("k4", "cut"),  // leaves two open
-                RestoredEvent(11), RestoredEvent(3), RestoredEvent(1), TurnEvent("k5", "five"), CompletedEvent(),
-                RestoredEvent(5)});
+                RestoredEvent(12), RestoredEvent(4), RestoredEvent(1), TurnEvent("k5", "five"), CompletedEvent(),
+                RestoredEvent(6)});
   ImportBounds bounds;
   SessionState state;
   for (const v1::SessionEvent& event : events) {
