@@ -11,6 +11,7 @@
 #include "quota_service/call/envelope.h"
 #include "quota_service/call/exchange.h"
 #include "quota_service/call/observer.h"
+#include "quota_service/call/wait_record.h"
 #include "quota_service/ledger/ledger.h"
 #include "quota_service/retry/backoff.h"
 #include "quota_service/retry/retry_budget.h"
@@ -47,7 +48,8 @@ struct CallServices {
 // before sending, stands the gate of the account: it holds calls while the upstream fails for all, and ends those for
 // which its key is refused.
 //
-// It knows neither JSON nor proto, nor whether anybody reads. On the loop.
+// It knows neither JSON nor proto, nor whether anybody reads. On the loop. call.cc has what waits and what ends it,
+// call_attempts.cc what is sent.
 class Call final : private BudgetClient, private LedgerClient, private Attempt::Listener, private AccountGate::Caller {
  public:
   // `exchange` outlives the call.
@@ -91,8 +93,7 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   // What was waited so far is added up; from now on it waits as `state` says.
   void BeginWait(State state);
   void OnPatienceEnded();
-  Duration WaitedSoFar() const;
-  Duration WaitLeft() const { return envelope_.max_wait - WaitedSoFar(); }
+  Duration WaitLeft() const { return envelope_.max_wait - waits_.Total(services_.loop.Now()); }
   // It has a grant, and the gate lets it go.
   void Launch();
   void Send();
@@ -107,12 +108,9 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   // `wait` is at most what is left of max_wait.
   void BackOff(Duration wait);
   void OnBackedOff();
-  void Stop(const UpstreamFailure& failure);
-  // `broken`: the last attempt that ended by itself.
-  void FailRunTooLong(const std::optional<UpstreamFailure>& broken);
   void FailRefused(const Outage& outage);
-  void FailWaitTooLong(std::optional<Duration> retry_after);
-  void FailBudgetGone(const WaitEstimate& estimate);
+  // `to_go`: what is left of the wait, where that is known.
+  void FailWaitTooLong(std::optional<Duration> to_go);
   void Notify(WaitNotice::Reason reason, const WaitEstimate& estimate);
   void Renew();
   void LeaveLedger();
@@ -134,19 +132,15 @@ class Call final : private BudgetClient, private LedgerClient, private Attempt::
   bool under_way_ = false;  // attempt_ has not ended
 
   BootTime started_{};
-  BootTime wait_began_{};
-  Duration waited_{};
+  WaitRecord waits_;  // running while waiting()
   BootTime sent_at_{};
   int attempts_ = 0;
   int failures_ = 0;
   int failures_of_class_ = 0;  // in a row, of the last one's class
   Duration ran_{};             // all attempts
   std::optional<UpstreamFailure> last_failure_;
-  std::optional<WaitEstimate> last_estimate_;
-  BootTime last_estimate_end_{};
-  bool out_of_patience_ = false;             // and waits only for the first word of the ledger
-  std::optional<Duration> first_announced_;  // since the last sending
-  BootTime told_probe_{};                    // while held: until when, as its caller was told
+  bool out_of_patience_ = false;  // and waits only for the first word of the ledger
+  BootTime told_probe_{};         // while held: until when, as its caller was told
 
   std::unique_ptr<Loop::Timer> patience_;  // until max_wait is used up
   std::unique_ptr<Loop::Timer> backoff_;
