@@ -47,7 +47,6 @@ class HttpHandlerTest : public testing::Test {
       reply_.reset();
     });
     work_.reset();
-    context_.stop();
     loop_.join();
   }
   // With a small buffer, so that what it does not read stays at the server.
