@@ -93,7 +93,8 @@ grpc::ServerUnaryReactor* AgentServiceImpl::CreateSession(grpc::CallbackServerCo
   return ForTenant(context, [this, request, response](const std::string& tenant, Finish finish) {
     if (absl::Status status = Validate(*request); !status.ok()) return finish(ToGrpc(status));
     if (request->model().empty() && default_model_.empty())
-      return finish({grpc::StatusCode::INVALID_ARGUMENT, "model: is required, agent_service has no default"});
+      return finish(
+          {grpc::StatusCode::INVALID_ARGUMENT, "model: is required, agent_service has no default (defaults.model)"});
     host_.Create(tenant, *request, default_model_, FinishWith(response, finish));
   });
 }

@@ -188,7 +188,11 @@ grpc::ServerUnaryReactor* QuotaServiceImpl::GetHeadroom(grpc::CallbackServerCont
       if (!headroom.ok()) return finish(ToGrpc(headroom.status()));
       response->set_limits_known(headroom->limits_known);
       response->set_largest_admissible_tokens(headroom->largest);
-      if (!budget) response->set_largest_admissible_tokens(budgets_.LimitOf(tenant));
+      if (!budget) {
+        response->set_largest_admissible_tokens(budgets_.LimitOf(tenant));
+        response->mutable_wait()->set_reason(v1::WAIT_REASON_BUDGET);
+        response->mutable_wait()->set_scope(BudgetScope(tenant));
+      }
       for (const LimitGroup::Level& level : headroom->levels) FillLimit(level, response->add_limits());
       if (headroom->never_fits || !budget) {
         response->set_verdict(v1::GetHeadroomResponse::NEVER_FITS);

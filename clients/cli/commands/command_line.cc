@@ -4,8 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <functional>
+#include <system_error>
 #include <utility>
 
 #include "clients/cli/commands/exit_code.h"
@@ -35,6 +37,20 @@ CLI::Validator IsDuration() {
             return duration.ok() ? std::string() : Message(duration.status());
           },
           "DURATION"};
+}
+
+CLI::Validator IsTokens() {
+  return {[](std::string& text) {
+            constexpr int64_t kMost = int64_t{1} << 40;
+            int64_t value = -1;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+            const bool whole = error == std::errc() && end == text.data() + text.size();
+            return whole && value >= 0 && value <= kMost
+                       ? std::string()
+                       : fmt::format("\"{}\" is no whole number from 0 to {}; write digits alone, as in 1000000", text,
+                                     kMost);
+          },
+          "TOKENS"};
 }
 
 CLI::Validator IsAddress() {
@@ -174,7 +190,7 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* arg
   check_app->add_option("--model", check.model, "Model")->envname("HOLDFAST_MODEL")->required()->check(IsText(256));
   check_app->add_option("--tokens", check.tokens, "What the provider would charge, output cap included")
       ->required()
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
+      ->check(IsTokens());
   check_app->add_option("--max-wait", check_wait, "A wait up to this counts as fitting")
       ->check(IsDuration())
       ->capture_default_str();

@@ -43,6 +43,10 @@ int Conversation::Open() {
     return kExitFailed;
   }
   workspace_ = *std::move(workspace);
+  if (const absl::Status status = CheckJournalFolder(); !status.ok()) {
+    reporter_.OnTrouble(grpc::StatusCode::FAILED_PRECONDITION, std::string(status.message()));
+    return kExitFailed;
+  }
   if (options_.last) return FindLast();
   if (!options_.session_id.empty()) return FindSession();
   return kExitDone;
@@ -93,6 +97,9 @@ int Conversation::CreateSession() {
   agent::v1::Session session;
   Link link(TurnRunner::kPatience, reporter_);
   const grpc::Status status = client_.CreateSession(request, &session, &link);
+  if (status.error_code() == grpc::StatusCode::INVALID_ARGUMENT && options_.new_model.empty()) {
+    return Refuse({status.error_code(), status.error_message() + "; name one with --model or HOLDFAST_MODEL"});
+  }
   if (!status.ok()) return Refuse(status);
   session_id_ = session.session_id();
   return Adopt();

@@ -67,6 +67,9 @@ std::string Source(const std::string& source) {
   return source == "headers" || source == "refusal" ? "learnt from " + source : source;
 }
 
+// Requests that name no model, such as a list of models, have a group of their own.
+std::string GroupTitle(const std::string& name) { return name.ends_with('/') ? name + "(no model)" : name; }
+
 std::string BudgetLine(const quota::v1::BudgetStatus& budget) {
   std::string line =
       fmt::format("  {}  {} of {} tokens spent", budget.tenant(), budget.spent(), budget.tokens_per_day());
@@ -118,16 +121,18 @@ json::object HeadroomJson(const GetHeadroomResponse& response, const HeadroomAns
 
 std::string HeadroomText(const GetHeadroomResponse& response, const HeadroomAnswer& answer, int64_t tokens) {
   std::string text;
+  const bool by_budget = response.wait().reason() == quota::v1::WAIT_REASON_BUDGET;
   switch (response.verdict()) {
     case GetHeadroomResponse::FITS_NOW:
       text = fmt::format("{} tokens fit now", tokens);
       break;
     case GetHeadroomResponse::MUST_WAIT:
       text = fmt::format("{} tokens fit in {:.3f} seconds", tokens, answer.seconds);
+      if (by_budget) text += ", when the tenant's budget of the day begins anew";
       if (answer.exit_code == kExitDone) text += ", within --max-wait";
       break;
     case GetHeadroomResponse::NEVER_FITS:
-      text = fmt::format("{} tokens can never fit", tokens);
+      text = fmt::format("{} tokens can never fit{}", tokens, by_budget ? " the tenant's budget of a day" : "");
       if (response.largest_admissible_tokens() > 0) {
         text += fmt::format("; the largest that fits is {}", response.largest_admissible_tokens());
       }
@@ -178,7 +183,7 @@ std::string StatusText(const quota::v1::WatchStatusResponse& status) {
     text += upstream.unusable().empty() ? "\n" : fmt::format("  unusable: {}\n", upstream.unusable());
     for (const std::string& trouble : upstream.troubles()) text += fmt::format("  {}\n", trouble);
     for (const auto& group : upstream.groups()) {
-      text += fmt::format("  {}  {} queued, {} in flight", group.name(), group.queued(), group.in_flight());
+      text += fmt::format("  {}  {} queued, {} in flight", GroupTitle(group.name()), group.queued(), group.in_flight());
       if (group.wait_seconds() > 0)
         text += fmt::format(", next in {}", FormatDuration(FromSeconds(group.wait_seconds())));
       text += '\n';

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "clients/cli/commands/approval_prompt.h"
@@ -39,6 +42,23 @@ absl::StatusOr<std::string> JournalFolder() {
   const char* home = std::getenv("HOME");
   if (home != nullptr && *home == '/') return std::string(home) + "/.local/state/holdfast/journal";
   return absl::FailedPreconditionError("set HOME or XDG_STATE_HOME: the journal of tool calls is kept below it");
+}
+
+absl::Status CheckJournalFolder() {
+  const absl::StatusOr<std::string> folder = JournalFolder();
+  if (!folder.ok()) return folder.status();
+  std::filesystem::path there = std::filesystem::path(*folder).lexically_normal();
+  std::error_code error;
+  while (!std::filesystem::exists(there, error) && there.has_relative_path()) there = there.parent_path();
+  int cause = 0;
+  if (!std::filesystem::is_directory(there, error)) {
+    cause = ENOTDIR;
+  } else if (::access(there.c_str(), W_OK | X_OK) != 0) {
+    cause = errno;
+  }
+  if (cause == 0) return absl::OkStatus();
+  return Journal::WithRemedy(
+      absl::ErrnoToStatus(cause, fmt::format("journal folder {}: cannot be made in {}", *folder, there.string())));
 }
 
 absl::StatusOr<std::unique_ptr<WorkspaceTools>> WorkspaceTools::Open(AgentClient& client, const Workspace& workspace,

@@ -55,5 +55,7 @@ class WorkspaceTools final : public ToolRunner {
 // Where journals are: $XDG_STATE_HOME/holdfast/journal, or below ~/.local/state. FAILED_PRECONDITION: neither variable
 // is set.
 absl::StatusOr<std::string> JournalFolder();
+// Whether it is there, or can be made, and may be written; to be asked before a session is made that needs it.
+absl::Status CheckJournalFolder();
 
 }  // namespace holdfast::cli

@@ -120,6 +120,7 @@ TEST_F(BudgetTest, HeadroomKnowsTheBudget) {
   EXPECT_EQ(wait.wait().scope(), "tenant:a");
   EXPECT_EQ(ask(kBudget + 1).verdict(), v1::GetHeadroomResponse::NEVER_FITS);
   EXPECT_EQ(ask(kBudget + 1).largest_admissible_tokens(), kBudget);
+  EXPECT_EQ(ask(kBudget + 1).wait().reason(), v1::WAIT_REASON_BUDGET);
 }
 
 TEST_F(BudgetTest, TheWarningAndTheBudgetAreMetrics) {

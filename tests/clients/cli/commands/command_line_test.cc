@@ -130,6 +130,13 @@ TEST_F(CommandLineTest, AMistakeIsNamedWithItsRemedy) {
   EXPECT_THAT(err_.str(), HasSubstr("15m"));
 }
 
+TEST_F(CommandLineTest, TokensAreAWholeNumber) {
+  for (const char* tokens : {"1e6", "1.5", "", "9999999999999999"}) {
+    EXPECT_EQ(ExitCode({"quota", "check", "--model", "m", "--tokens", tokens}), 2) << tokens;
+  }
+  EXPECT_THAT(err_.str(), HasSubstr("\"1e6\" is no whole number from 0 to 1099511627776; write digits alone"));
+}
+
 TEST_F(CommandLineTest, ATokenThatNoHeaderCanCarryIsRefusedWithoutShowingIt) {
   setenv("HOLDFAST_TOKEN", "sec\nret", 1);
   EXPECT_EQ(ExitCode({"exec", "p"}), 2);

@@ -64,7 +64,15 @@ TEST_F(DiskTest, AJournalThatCannotBeMadeIsNamedWithItsRemedyBeforeTheTurn) {
   CliProcess cli({"exec", "p"}, Plain());
   EXPECT_EQ(cli.ExitCode(), 1);
   EXPECT_THAT(cli.err(), AllOf(HasSubstr((home_ / "file").string()), HasSubstr("XDG_STATE_HOME")));
-  EXPECT_THAT(agent_.turns(), IsEmpty());
+  EXPECT_THAT(agent_.created(), IsEmpty());
+}
+
+TEST_F(DiskTest, WithoutAHomeNoSessionIsMade) {
+  environment_.erase("HOME");
+  CliProcess cli({"exec", "p"}, Plain());
+  EXPECT_EQ(cli.ExitCode(), 1);
+  EXPECT_THAT(cli.err(), HasSubstr("set HOME or XDG_STATE_HOME"));
+  EXPECT_THAT(agent_.created(), IsEmpty());
 }
 
 TEST_F(DiskTest, AnOutputFileThatCannotBeOpenedIsNamedBeforeTheTurn) {

@@ -1,5 +1,6 @@
 #include "clients/cli/commands/quota_text.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <boost/json/serialize.hpp>
@@ -46,6 +47,26 @@ TEST(HeadroomText, NamesTheLargestThatFits) {
   response.set_largest_admissible_tokens(200000);
   EXPECT_EQ(HeadroomText(response, Judge(response, Duration::zero()), 300000),
             "300000 tokens can never fit; the largest that fits is 200000");
+}
+
+TEST(HeadroomText, SaysThatItIsTheBudget) {
+  GetHeadroomResponse response = MustWait(60);
+  response.set_limits_known(true);
+  response.mutable_wait()->set_reason(quota::v1::WAIT_REASON_BUDGET);
+  EXPECT_EQ(HeadroomText(response, Judge(response, Duration::zero()), 5),
+            "5 tokens fit in 60.000 seconds, when the tenant's budget of the day begins anew");
+  response.set_verdict(GetHeadroomResponse::NEVER_FITS);
+  response.set_largest_admissible_tokens(4);
+  EXPECT_EQ(HeadroomText(response, Judge(response, Duration::zero()), 5),
+            "5 tokens can never fit the tenant's budget of a day; the largest that fits is 4");
+}
+
+TEST(StatusText, NamesTheGroupOfRequestsWithoutAModel) {
+  quota::v1::WatchStatusResponse status;
+  auto* upstream = status.add_upstreams();
+  upstream->set_name("openai");
+  upstream->add_groups()->set_name("openai/");
+  EXPECT_THAT(StatusText(status), testing::HasSubstr("  openai/(no model)  0 queued"));
 }
 
 TEST(HeadroomText, SaysThatAGuessIsAGuess) {
