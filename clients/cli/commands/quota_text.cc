@@ -140,7 +140,8 @@ std::string HeadroomText(const GetHeadroomResponse& response, const HeadroomAnsw
     default:
       return "quota_service gave a verdict that this version does not know; update holdfast";
   }
-  if (!response.limits_known()) text += " (a guess: nothing is known of the limits yet)";
+  const bool known = response.limits_known() || (by_budget && response.verdict() == GetHeadroomResponse::NEVER_FITS);
+  if (!known) text += " (a guess: nothing is known of the limits yet)";
   return text;
 }
 

@@ -57,6 +57,7 @@ TEST(HeadroomText, SaysThatItIsTheBudget) {
             "5 tokens fit in 60.000 seconds, when the tenant's budget of the day begins anew");
   response.set_verdict(GetHeadroomResponse::NEVER_FITS);
   response.set_largest_admissible_tokens(4);
+  response.set_limits_known(false);
   EXPECT_EQ(HeadroomText(response, Judge(response, Duration::zero()), 5),
             "5 tokens can never fit the tenant's budget of a day; the largest that fits is 4");
 }
