@@ -12,6 +12,7 @@
 
 #include "common/base/descriptor_limit.h"
 #include "common/base/duration_text.h"
+#include "common/config/listen_remedy.h"
 #include "common/http/http_server.h"
 #include "common/loop/asio_loop.h"
 #include "common/loop/stop_signals.h"
@@ -85,7 +86,8 @@ struct QuotaServer::Impl {
         opened(OpenCheckpoint(loop, config.data_dir)),
         ledger(loop, router.ConfiguredGroups(), TenantPolicyOf(config)),
         upstream(context, {}),
-        gates(loop, [this](const std::string& account, const AccountGate& gate) { LogGate(account, gate); }),
+        gates(
+            loop, [this](const std::string& account, const AccountGate& gate) { LogGate(account, gate); }, LogStreak),
         metrics([this](const std::string& model) { return router.Knows(model); }),
         calls{loop,   budgets, ledger, upstream, retry_budgets, gates, {}, [this] { return uniform(generator); },
               metrics},
@@ -197,6 +199,14 @@ struct QuotaServer::Impl {
     }
   }
 
+  static void LogStreak(const std::string& account, const UpstreamFailure* failure, int64_t failed) {
+    if (failure != nullptr) {
+      spdlog::warn("upstream {} fails: {}; what may be sent again is, after a pause", account, DescribeCause(*failure));
+    } else {
+      spdlog::info("upstream {} answers, after {} failed attempts", account, failed);
+    }
+  }
+
   void PublishGroups() {
     metrics.SetBudgets(budgets.Standings());
     service.set_checkpoint_trouble(checkpointer.trouble());
@@ -259,13 +269,13 @@ absl::StatusOr<std::unique_ptr<QuotaServer>> QuotaServer::Start(const QuotaConfi
       {.handler = &self.door,
        .bounds = {.body_bytes = config.frontdoor.max_body},
        .most_connections = MostHttpConnections()});
-  if (!http.ok()) return http.status();
+  if (!http.ok()) return WithListenRemedy(http.status(), "http");
   self.http = *std::move(http);
   auto exposer = MetricsEndpoint::Start(config.metrics, self.metrics.registry());
-  if (!exposer.ok()) return exposer.status();
+  if (!exposer.ok()) return WithListenRemedy(exposer.status(), "metrics");
   self.exposer = *std::move(exposer);
   auto rpc = RpcServer::Start(config.grpc, {&self.service}, config.tls);
-  if (!rpc.ok()) return rpc.status();
+  if (!rpc.ok()) return WithListenRemedy(rpc.status(), "grpc");
   self.rpc = *std::move(rpc);
 
   for (const auto& account : self.router.accounts()) {

@@ -7,8 +7,8 @@
 
 namespace holdfast::quota {
 
-AccountGate::AccountGate(Loop& loop, std::function<void()> on_change)
-    : loop_(loop), on_change_(std::move(on_change)), probe_timer_(loop.NewTimer()) {}
+AccountGate::AccountGate(Loop& loop, std::function<void()> on_change, OnStreak on_streak)
+    : loop_(loop), on_change_(std::move(on_change)), on_streak_(std::move(on_streak)), probe_timer_(loop.NewTimer()) {}
 
 AccountGate::~AccountGate() { *alive_ = false; }
 
@@ -58,6 +58,7 @@ void AccountGate::OnHeaders(CallId call, const std::string& model, int http_stat
 
 void AccountGate::OnAnswered(CallId call) {
   breaker_.OnAnswered(loop_.Now(), call);
+  NoteAnswer();
   Settle();
 }
 
@@ -68,6 +69,7 @@ void AccountGate::OnFailed(CallId call, const std::string& model, const Upstream
     case FailureClass::kOverloaded:
     case FailureClass::kTransport:
       breaker_.OnFailed(now, call);
+      if (streak_.OnFailed(now) && on_streak_) on_streak_(&failure, 0);
       break;
     case FailureClass::kRateLimited:
     case FailureClass::kTooLarge:
@@ -76,6 +78,7 @@ void AccountGate::OnFailed(CallId call, const std::string& model, const Upstream
     case FailureClass::kAuthentication:
     case FailureClass::kInvalidRequest:
       breaker_.OnAnswered(now, call);
+      NoteAnswer();
       break;
     case FailureClass::kNoStream:
     case FailureClass::kUnusable:
@@ -83,6 +86,11 @@ void AccountGate::OnFailed(CallId call, const std::string& model, const Upstream
       break;
   }
   Settle();
+}
+
+void AccountGate::NoteAnswer() {
+  const int64_t failed = streak_.OnAnswered();
+  if (failed > 0 && on_streak_) on_streak_(nullptr, failed);
 }
 
 void AccountGate::Settle() {
@@ -133,9 +141,14 @@ void AccountGate::WakeAll() {
 AccountGate& AccountGates::Of(const std::string& account) {
   std::unique_ptr<AccountGate>& gate = gates_[account];
   if (gate == nullptr) {
-    gate = std::make_unique<AccountGate>(loop_, [this, account] {
-      if (on_change_) on_change_(account, *gates_.at(account));
-    });
+    gate = std::make_unique<AccountGate>(
+        loop_,
+        [this, account] {
+          if (on_change_) on_change_(account, *gates_.at(account));
+        },
+        [this, account](const UpstreamFailure* failure, int64_t failed) {
+          if (on_streak_) on_streak_(account, failure, failed);
+        });
   }
   return *gate;
 }
@@ -153,6 +166,15 @@ std::string DescribeOutage(const Outage& outage, BootTime now, WallTime wall_now
   text += quota ? "; pay, or raise its limit" : "; check the key, or replace it and restart quota_service";
   text += outage.next_probe > now ? fmt::format("; the next call after {} asks again", clock(outage.next_probe))
                                   : std::string("; the next call asks again");
+  return text;
+}
+
+std::string DescribeCause(const UpstreamFailure& failure) {
+  // What broke on the way is put into words here; all else may be in the provider's.
+  if (failure.http_status == 0 && failure.cls == FailureClass::kTransport) return failure.message;
+  std::string text = failure.http_status != 0 ? fmt::format("HTTP {}", failure.http_status)
+                                              : std::string(FailureClassName(failure.cls));
+  if (!failure.code.empty()) text += fmt::format(" ({})", failure.code);
   return text;
 }
 

@@ -10,6 +10,7 @@
 #include "quota_service/retry/account_health.h"
 #include "quota_service/retry/breaker.h"
 #include "quota_service/retry/failure.h"
+#include "quota_service/retry/failure_streak.h"
 
 namespace holdfast::quota {
 
@@ -35,8 +36,12 @@ class AccountGate {
     const Outage* outage = nullptr;  // kRefused; until the gate is asked again
   };
 
-  // `on_change` is told after the account has become usable or unusable, or its breaker has opened or closed.
-  AccountGate(Loop& loop, std::function<void()> on_change);
+  // It began to fail, with this; or, null, it answers again after so many failed attempts.
+  using OnStreak = std::function<void(const UpstreamFailure*, int64_t failed)>;
+
+  // `on_change` is told after the account has become usable or unusable, or its breaker has opened or closed;
+  // `on_streak` as FailureStreak says.
+  AccountGate(Loop& loop, std::function<void()> on_change, OnStreak on_streak = {});
   ~AccountGate();
 
   // Callers are held and let go in the order of entering, those after the last probe first. Leave ends it; what the
@@ -72,10 +77,13 @@ class AccountGate {
   void WakeAll();
   // After anything that may have moved it: callers, timer and `on_change`.
   void Settle();
+  void NoteAnswer();
 
   Loop& loop_;
   std::function<void()> on_change_;
+  OnStreak on_streak_;
   Breaker breaker_;
+  FailureStreak streak_;
   AccountHealth health_;
   std::map<CallId, Caller*> callers_;  // in the order of entering
   CallId next_call_ = 1;
@@ -94,21 +102,27 @@ class AccountGate {
 // The gate of each upstream account, by its name.
 class AccountGates {
  public:
-  // `on_change`: of which account.
-  explicit AccountGates(Loop& loop, std::function<void(const std::string&, const AccountGate&)> on_change = {})
-      : loop_(loop), on_change_(std::move(on_change)) {}
+  using OnChange = std::function<void(const std::string& account, const AccountGate&)>;
+  using OnStreak = std::function<void(const std::string& account, const UpstreamFailure*, int64_t failed)>;
+
+  explicit AccountGates(Loop& loop, OnChange on_change = {}, OnStreak on_streak = {})
+      : loop_(loop), on_change_(std::move(on_change)), on_streak_(std::move(on_streak)) {}
 
   // Stays where it is.
   AccountGate& Of(const std::string& account);
 
  private:
   Loop& loop_;
-  std::function<void(const std::string&, const AccountGate&)> on_change_;
+  OnChange on_change_;
+  OnStreak on_streak_;
   std::map<std::string, std::unique_ptr<AccountGate>> gates_;
 };
 
 // What is wrong and what to do, without the provider's own words, which are another caller's: "refuses the key that
 // quota_service has for it (invalid_api_key); check the key and replace it". `now` and `wall_now` are the same moment.
 std::string DescribeOutage(const Outage& outage, BootTime now, WallTime wall_now);
+
+// Why an attempt failed, without the provider's own words: "HTTP 503 (server_error)", "Connection refused".
+std::string DescribeCause(const UpstreamFailure& failure);
 
 }  // namespace holdfast::quota

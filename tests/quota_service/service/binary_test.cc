@@ -152,6 +152,7 @@ TEST_F(QuotaServiceBinaryTest, AnAddressThatIsTakenIs1AndNamed) {
                  options);
   EXPECT_EQ(second.WaitForExit(), 1);
   EXPECT_THAT(second.err(), HasSubstr("cannot listen on " + taken));
+  EXPECT_THAT(second.err(), HasSubstr("name another address with --grpc or listen.grpc"));
 }
 
 }  // namespace
