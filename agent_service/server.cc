@@ -13,7 +13,9 @@
 #include "agent_service/salvage/salvage.h"
 #include "agent_service/service/agent_service.h"
 #include "agent_service/service/identity.h"
+#include "agent_service/service/stranded_sessions.h"
 #include "agent_service/store/sqlite_store.h"
+#include "common/config/listen_remedy.h"
 #include "common/loop/asio_loop.h"
 #include "common/loop/stop_signals.h"
 #include "common/metrics/endpoint.h"
@@ -66,6 +68,7 @@ struct AgentServer::Impl final : SessionObserver {
   std::unique_ptr<Identity> identity;
   std::unique_ptr<AgentServiceImpl> service;
   std::unique_ptr<Loop::Timer> second_timer;
+  std::unique_ptr<StrandedSessions> stranded;
   std::unique_ptr<Loop::Timer> refused_timer;
   bool resumed = false;
   bool refused = false;    // the store took nothing when it was last asked, and that was not long ago
@@ -140,6 +143,7 @@ struct AgentServer::Impl final : SessionObserver {
     stopping = true;
     rpc->SetServing(false);
     host->Close();
+    if (stranded != nullptr) stranded->Stop();
     drainer = std::thread([this] {
       rpc->Drain(drain);
       // Nobody asks for anything any more: what the store and quota_service still owe comes before the loop ends.
@@ -181,17 +185,20 @@ absl::StatusOr<std::unique_ptr<AgentServer>> AgentServer::Start(const AgentConfi
   self.service =
       std::make_unique<AgentServiceImpl>(self.loop, *self.host, *self.store, *self.identity, config.default_model);
   self.second_timer = self.loop.NewTimer();
+  self.stranded = std::make_unique<StrandedSessions>(self.loop, *self.store, *self.identity,
+                                                     [](const std::string& words) { spdlog::warn("{}", words); });
   self.refused_timer = self.loop.NewTimer();
 
   auto endpoint = MetricsEndpoint::Start(config.metrics, self.metrics.registry());
-  if (!endpoint.ok()) return endpoint.status();
+  if (!endpoint.ok()) return WithListenRemedy(endpoint.status(), "metrics");
   self.endpoint = *std::move(endpoint);
   auto rpc = RpcServer::Start(config.grpc, {self.service.get()}, config.tls);
-  if (!rpc.ok()) return rpc.status();
+  if (!rpc.ok()) return WithListenRemedy(rpc.status(), "grpc");
   self.rpc = *std::move(rpc);
 
   self.loop.Post([&self] {
     self.EverySecond();
+    if (!self.stopping) self.stranded->Look();
     self.host->ResumeRunning([&self] {
       self.resumed = true;
       self.PublishReadiness();

@@ -58,6 +58,7 @@ TEST_F(AgentServiceBinaryTest, AnAddressThatIsTakenIs1AndNamed) {
                   "sqlite:" + folder_.path("other.db")});
   EXPECT_EQ(second.WaitForExit(), 1);
   EXPECT_THAT(second.err(), HasSubstr("cannot listen on " + taken));
+  EXPECT_THAT(second.err(), HasSubstr("name another address with --grpc or listen.grpc"));
 }
 
 TEST_F(AgentServiceBinaryTest, BadUsageIs2AndSaysWhy) {
