@@ -29,7 +29,7 @@ grpc::Status LookUpSession(AgentClient& client, const std::string& given, Link* 
   int seen = 0;
   int found = 0;
   std::string candidates;
-  const grpc::Status listed = client.VisitSessions(
+  grpc::Status listed = client.VisitSessions(
       [&](const agent::v1::Session& session) {
         if (session.session_id().starts_with(given)) {
           *session_id = session.session_id();

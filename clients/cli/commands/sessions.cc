@@ -86,15 +86,7 @@ int Cancel(const Context& context, AgentClient& client, const SessionsCommand& c
   return Report(context, client, status);
 }
 
-}  // namespace
-
-int RunSessions(const Context& context, const SessionsCommand& given) {
-  AgentClient client(context.services, context.interrupts);
-  SessionsCommand command = given;
-  if (!command.session_id.empty()) {
-    const grpc::Status status = LookUpSession(client, given.session_id, nullptr, &command.session_id);
-    if (!status.ok()) return Report(context, client, status);
-  }
+int Run(const Context& context, AgentClient& client, const SessionsCommand& command) {
   switch (command.action) {
     case SessionsCommand::Action::kShow:
       return Show(context, client, command);
@@ -118,6 +110,16 @@ int RunSessions(const Context& context, const SessionsCommand& given) {
     default:
       return List(context, client, command.json);
   }
+}
+
+}  // namespace
+
+int RunSessions(const Context& context, const SessionsCommand& command) {
+  AgentClient client(context.services, context.interrupts);
+  if (command.session_id.empty()) return Run(context, client, command);
+  SessionsCommand meant = command;
+  const grpc::Status status = LookUpSession(client, command.session_id, nullptr, &meant.session_id);
+  return status.ok() ? Run(context, client, meant) : Report(context, client, status);
 }
 
 }  // namespace holdfast::cli

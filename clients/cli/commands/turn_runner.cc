@@ -51,7 +51,8 @@ TurnResult TurnRunner::Run(const agent::v1::SubmitTurnRequest& request, Duration
     std::string message = client_.Explain(status);
     if (status.error_code() == grpc::StatusCode::ABORTED) {
       message = fmt::format(
-          "session {0} is busy with another turn; watch it, or cancel it with Ctrl-C, in: holdfast chat --session {0}",
+          "session {0} is busy with another turn; watch it in: holdfast chat --session {0}; or end it with: holdfast "
+          "sessions cancel {0}",
           request.session_id());
     }
     return Failed(End::kRefused, status, message);
