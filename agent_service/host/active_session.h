@@ -149,6 +149,10 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   void LetCallGo();
   // Watchers are told; `note`: and the log.
   void TellWait(const quota::v1::Wait& wait, bool note);
+  // Into the log, of the present call. Absent: what was noted last is over.
+  void NoteWait(const std::optional<quota::v1::Wait>& wait);
+  // What the log has of the present call's waits, for one that is about to be made.
+  void TakeUpNotes(const TurnState* turn);
 
   // The holder has not been heard of for kLeaseTime.
   bool LeaseExpired() const { return services_.loop.Now() >= lease_end_; }
@@ -162,7 +166,8 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   absl::Status CheckResultLease(int64_t generation) const;
 
   void OnCallWaiting(const quota::v1::Wait& wait) override;
-  void OnCallCutOff(const quota::v1::Wait& wait, bool first) override;
+  void OnCallCutOff(const quota::v1::Wait& wait) override;
+  void OnCallRuns() override;
   void OnCallAdmitted(const quota::v1::Admitted& admitted) override;
   void OnCallDelta(const quota::v1::Delta& delta) override;
   void OnCallRestarted(const quota::v1::Restarted& restarted) override;
@@ -185,6 +190,8 @@ class ActiveSession final : public std::enable_shared_from_this<ActiveSession>, 
   std::optional<quota::v1::Wait> wait_;  // as last told, while the call waits
   BootTime wait_end_{};
   std::optional<BootTime> logged_wait_end_;  // of the present call, as the log has it
+  bool outage_logged_ = false;               // the newest note of the present call, and it has not ended since
+  std::optional<BootTime> outage_noted_;     // the newest such note of the present call
   std::unique_ptr<Loop::Timer> commit_retry_;
   std::optional<grpc::Status> stalled_;  // why
   bool stall_told_ = false;              // to the observer: others may be stalled for the same reason

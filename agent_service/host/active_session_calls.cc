@@ -1,6 +1,7 @@
 // The model calls of a session: what the log asks for next, and what comes of it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "agent_service/context/compaction.h"
@@ -21,6 +22,8 @@ namespace {
 constexpr double kBeforeCall = 0.95;
 // A wait is written into the log again when its end moves by more than this, and by a tenth.
 constexpr Duration kLeastLoggedMove = std::chrono::seconds(1);
+// Between two notes of one call that quota_service cannot be reached: a link that comes and goes must not fill the log.
+constexpr Duration kBetweenOutageNotes = std::chrono::minutes(1);
 
 // What a turn that begins, or a tool's result, adds to the conversation.
 std::vector<quota::v1::Item> SaidIn(const v1::SessionEvent& event) {
@@ -123,12 +126,24 @@ void ActiveSession::PrepareCall(v1::ModelCallStarted call) {
   });
 }
 
+void ActiveSession::TakeUpNotes(const TurnState* turn) {
+  logged_wait_end_.reset();
+  outage_noted_.reset();
+  outage_logged_ = turn != nullptr && IsCutOff(*turn);
+  if (turn == nullptr || !turn->wait) return;
+  const auto here = [this](WallTime time) { return services_.loop.Now() + (time - services_.loop.WallNow()); };
+  if (outage_logged_) {
+    // A clock that was set back must not put the next note off for long.
+    outage_noted_ = std::min(services_.loop.Now(), here(FromTimestamp(turn->wait_time)));
+  } else {
+    logged_wait_end_ = here(FromTimestamp(turn->wait->wait().retry_at()));
+  }
+}
+
 void ActiveSession::StartCall(const v1::ModelCallStarted& call) {
   const TurnState& turn = *state_.turn();
   const WallTime wall_now = services_.loop.WallNow();
-  logged_wait_end_.reset();
-  if (turn.wait && turn.wait->wait().reason() != quota::v1::WAIT_REASON_QUOTA_SERVICE)
-    logged_wait_end_ = services_.loop.Now() + (FromTimestamp(turn.wait->wait().retry_at()) - wall_now);
+  TakeUpNotes(&turn);
   ModelCall::Owner* owner = this;
   call_ = std::make_unique<ModelCall>(services_.loop, services_.quota, BuildRequest(tenant_, session_id_, state_, call),
                                       PatienceLeft(turn, wall_now), owner);
@@ -177,7 +192,7 @@ bool ActiveSession::Compact(const quota::v1::GetModelResponse& model, double beg
 void ActiveSession::StartCompaction() {
   const v1::CompactionCallStarted& call = *state_.compaction();
   const TurnState* turn = state_.turn();
-  logged_wait_end_.reset();
+  TakeUpNotes(turn);
   ModelCall::Owner* owner = this;
   call_ = std::make_unique<ModelCall>(
       services_.loop, services_.quota, BuildCompactionRequest(tenant_, session_id_, state_, call),
@@ -225,25 +240,39 @@ void ActiveSession::OnCallWaiting(const quota::v1::Wait& wait) {
   };
   const bool note = !logged_wait_end_ || moved();
   if (note) logged_wait_end_ = end;
+  if (note) outage_logged_ = false;
   TellWait(wait, note);
 }
 
-void ActiveSession::OnCallCutOff(const quota::v1::Wait& wait, bool first) {
-  // Whatever it waits for afterwards is news.
-  logged_wait_end_.reset();
-  TellWait(wait, first);
+void ActiveSession::OnCallCutOff(const quota::v1::Wait& wait) {
+  const BootTime now = services_.loop.Now();
+  const bool note = !outage_logged_ && (!outage_noted_ || now >= *outage_noted_ + kBetweenOutageNotes);
+  if (note) {
+    outage_logged_ = true;
+    outage_noted_ = now;
+    // Whatever it waits for afterwards is news.
+    logged_wait_end_.reset();
+  }
+  TellWait(wait, note);
+}
+
+void ActiveSession::OnCallRuns() {
+  if (std::exchange(outage_logged_, false)) NoteWait(std::nullopt);
+}
+
+void ActiveSession::NoteWait(const std::optional<quota::v1::Wait>& wait) {
+  if (state_.turn() == nullptr) return;
+  Enqueue([this, call_id = call_->call_id(), wait](const absl::Status& open) {
+    if (!open.ok() || state_.turn() == nullptr) return;
+    const bool compacting = state_.compaction() != nullptr && state_.compaction()->call_id() == call_id;
+    if (compacting || Awaits(call_id)) CommitOwn(WaitNotedEvent(state_.turn()->started.turn_id(), call_id, wait));
+  });
 }
 
 void ActiveSession::TellWait(const quota::v1::Wait& wait, bool note) {
   wait_ = wait;
   wait_end_ = services_.loop.Now() + FromSeconds(wait.seconds());
-  if (note && state_.turn() != nullptr) {
-    Enqueue([this, call_id = call_->call_id(), wait](const absl::Status& open) {
-      if (!open.ok() || state_.turn() == nullptr) return;
-      const bool compacting = state_.compaction() != nullptr && state_.compaction()->call_id() == call_id;
-      if (compacting || Awaits(call_id)) CommitOwn(WaitNotedEvent(state_.turn()->started.turn_id(), call_id, wait));
-    });
-  }
+  if (note) NoteWait(wait);
   // Not by way of the log: a short wait may be over before it is written.
   v1::WatchEvent event;
   *event.mutable_wait() = wait;

@@ -55,11 +55,12 @@ v1::SessionEvent ToolResultEvent(const TurnState& turn, v1::SubmitToolResultRequ
   return event;
 }
 
-v1::SessionEvent WaitNotedEvent(const std::string& turn_id, const std::string& call_id, const quota::v1::Wait& wait) {
+v1::SessionEvent WaitNotedEvent(const std::string& turn_id, const std::string& call_id,
+                                const std::optional<quota::v1::Wait>& wait) {
   v1::SessionEvent event;
   event.mutable_wait_noted()->set_turn_id(turn_id);
   event.mutable_wait_noted()->set_call_id(call_id);
-  *event.mutable_wait_noted()->mutable_wait() = wait;
+  if (wait) *event.mutable_wait_noted()->mutable_wait() = *wait;
   return event;
 }
 

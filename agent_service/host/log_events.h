@@ -2,6 +2,7 @@
 
 #include <grpcpp/support/status.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,9 @@ namespace holdfast::agent {
 v1::SessionEvent TurnStartedEvent(v1::SubmitTurnRequest request, int64_t sequence, const std::string& model,
                                   Duration default_max_wait);
 v1::SessionEvent ToolResultEvent(const TurnState& turn, v1::SubmitToolResultRequest request);
-v1::SessionEvent WaitNotedEvent(const std::string& turn_id, const std::string& call_id, const quota::v1::Wait& wait);
+// Without a wait: the outage of quota_service that was noted last is over.
+v1::SessionEvent WaitNotedEvent(const std::string& turn_id, const std::string& call_id,
+                                const std::optional<quota::v1::Wait>& wait);
 // A tool call whose id the log has already gets another: results, journals and clients tell calls apart by their
 // ids.
 v1::SessionEvent ModelAnsweredEvent(const v1::ModelCallStarted& call, const SessionState& state,

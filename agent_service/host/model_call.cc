@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent_service/host/outage_cause.h"
 #include "agent_service/session/timestamp.h"
-#include "common/base/utf8.h"
 
 namespace holdfast::agent {
 namespace {
@@ -74,6 +74,9 @@ void ModelCall::OnEvent(quota::v1::GenerateEvent event) {
   broken_in_a_row_ = 0;
   request_.set_after_event(event.event());
   request_.set_after_incarnation(event.incarnation());
+  const bool waits = event.has_wait() || event.has_restarted();
+  // What is complete is about to be told as answered.
+  if (!std::exchange(told_running_, !waits) && !waits && !event.has_completed()) owner_->OnCallRuns();
   switch (event.kind_case()) {
     case quota::v1::GenerateEvent::kWait:
       owner_->OnCallWaiting(event.wait());
@@ -111,15 +114,16 @@ void ModelCall::OnEnd(const grpc::Status& status) {
     owner_->OnCallFailed(status);
     return;
   }
+  told_running_ = false;
   const BootTime now = loop_.Now();
   if (!unreachable_since_) unreachable_since_ = now;
   const Duration pause = std::min(kMostRetry, kFirstRetry * (1 << std::min(broken_in_a_row_, 8)));
   ++broken_in_a_row_;
   const Duration spent = waiting_since_ ? Waited() : now - *unreachable_since_ - kLivesWithoutReader;
   if (spent + pause > max_wait_) {
-    owner_->OnCallFailed({grpc::StatusCode::UNAVAILABLE,
-                          fmt::format("quota_service could not be reached within the wait that is allowed: {}",
-                                      status.error_message())});
+    owner_->OnCallFailed(
+        {grpc::StatusCode::UNAVAILABLE,
+         fmt::format("quota_service could not be reached within the wait that is allowed: {}", OutageCause(status))});
     return;
   }
   if (broken_in_a_row_ > 1) {
@@ -127,8 +131,8 @@ void ModelCall::OnEnd(const grpc::Status& status) {
     wait.set_reason(quota::v1::WAIT_REASON_QUOTA_SERVICE);
     wait.set_seconds(ToSeconds(pause));
     SetTimestamp(loop_.WallNow() + pause, wait.mutable_retry_at());
-    wait.set_detail(RepairUtf8(status.error_message()));
-    owner_->OnCallCutOff(wait, broken_in_a_row_ == 2);
+    wait.set_detail(OutageCause(status));
+    owner_->OnCallCutOff(wait);
   }
   retry_->ArmAt(now + pause, [this] { Attach(); });
 }

@@ -20,8 +20,10 @@ class ModelCall final : private QuotaClient::Listener {
    public:
     virtual ~Owner() = default;
     virtual void OnCallWaiting(const quota::v1::Wait& wait) = 0;
-    // quota_service cannot be reached; before each attempt to, but for the first. `first`: of this outage.
-    virtual void OnCallCutOff(const quota::v1::Wait& wait, bool first) = 0;
+    // quota_service cannot be reached; before each attempt to, but for the first.
+    virtual void OnCallCutOff(const quota::v1::Wait& wait) = 0;
+    // quota_service says that the call runs: the first time, and again after each wait and each broken link.
+    virtual void OnCallRuns() = 0;
     virtual void OnCallAdmitted(const quota::v1::Admitted& admitted) = 0;
     virtual void OnCallDelta(const quota::v1::Delta& delta) = 0;
     virtual void OnCallRestarted(const quota::v1::Restarted& restarted) = 0;
@@ -63,6 +65,7 @@ class ModelCall final : private QuotaClient::Listener {
   std::optional<BootTime> unreachable_since_;
   Duration waited_elsewhere_{};  // of waited_: before the incarnation that answers, which does not know of it
   int broken_in_a_row_ = 0;
+  bool told_running_ = false;
 };
 
 }  // namespace holdfast::agent

@@ -28,6 +28,11 @@ void AddUsage(const quota::v1::Usage& more, quota::v1::Usage* sum) {
   sum->set_reasoning_tokens(Sum(sum->reasoning_tokens(), more.reasoning_tokens()));
 }
 
+void ForgetWaits(TurnState* turn) {
+  turn->wait.reset();
+  turn->noted_seconds = 0;
+}
+
 quota::v1::Item ErrorResult(const std::string& call_id, const std::string& why) {
   quota::v1::Item item;
   item.mutable_tool_result()->set_call_id(call_id);
@@ -60,9 +65,13 @@ std::string TitleOf(const v1::TurnStarted& started) {
 
 }  // namespace
 
+bool IsCutOff(const TurnState& turn) {
+  return turn.wait && turn.wait->wait().reason() == quota::v1::WAIT_REASON_QUOTA_SERVICE;
+}
+
 double NotedWait(const TurnState& turn, WallTime now) {
-  if (!turn.wait) return 0;
-  const WallTime end = std::min(now, FromTimestamp(turn.wait->wait().retry_at()));
+  if (!turn.wait) return turn.noted_seconds;
+  const WallTime end = IsCutOff(turn) ? now : std::min(now, FromTimestamp(turn.wait->wait().retry_at()));
   return turn.noted_seconds + std::max(0.0, ToSeconds(Duration(end - FromTimestamp(turn.wait_time))));
 }
 
@@ -108,12 +117,14 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       turn_->call = event.model_call_started();
       turn_->steps = event.model_call_started().step();
       turn_->answered = false;
-      turn_->wait.reset();
+      ForgetWaits(&*turn_);
       break;
 
     case v1::SessionEvent::kWaitNoted:
       if (!turn_) break;
-      turn_->noted_seconds = turn_->wait ? NotedWait(*turn_, FromTimestamp(event.time())) : 0;
+      turn_->noted_seconds = NotedWait(*turn_, FromTimestamp(event.time()));
+      turn_->wait.reset();
+      if (!event.wait_noted().has_wait()) break;
       turn_->wait_time = event.time();
       turn_->wait = event.wait_noted();
       break;
@@ -159,7 +170,7 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       if (!turn_) break;
       // It was not to fit: it begins anew, with what the context is then.
       turn_->call.reset();
-      turn_->wait.reset();
+      ForgetWaits(&*turn_);
       break;
     case v1::SessionEvent::kContextCompacted:
       Compact(event.context_compacted());
@@ -170,7 +181,7 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       AddUsage(event.compaction_failed().usage(), &usage_);
       if (!turn_) break;
       turn_->compaction_failed = true;
-      turn_->wait.reset();
+      ForgetWaits(&*turn_);
       turn_->waited_seconds += event.compaction_failed().waited_seconds();
       break;
     case v1::SessionEvent::kPlanUpdated:
@@ -194,7 +205,7 @@ void SessionState::Compact(const v1::ContextCompacted& compacted) {
   AddUsage(compacted.usage(), &usage_);
   if (turn_) {
     turn_->call.reset();
-    turn_->wait.reset();
+    ForgetWaits(&*turn_);
     turn_->waited_seconds += compacted.waited_seconds();
     AddUsage(compacted.usage(), &turn_->usage);
   }
@@ -290,7 +301,7 @@ void SessionState::Answer(const v1::ModelAnswered& answered) {
   AddUsage(answered.usage(), &usage_);
   turn_->waited_seconds += answered.waited_seconds();
   turn_->call.reset();
-  turn_->wait.reset();
+  ForgetWaits(&*turn_);
 }
 
 void SessionState::EndTurn(const std::string& why_tools_did_not_run) {

@@ -28,7 +28,7 @@ struct TurnState {
   std::optional<v1::ModelCallStarted> call;            // begun and not answered
   std::optional<v1::WaitNoted> wait;                   // the newest of `call`
   google::protobuf::Timestamp wait_time;               // of its note; meaningful with `wait`
-  double noted_seconds = 0;                            // of the waits of `call` before it; meaningful with `wait`
+  double noted_seconds = 0;                            // of the waits of `call` before it
   std::vector<quota::v1::ToolCall> open_tools;         // asked for by the last answer, without a result, in order
   std::map<std::string, KeyedResult> results_by_call;  // those that have a client key, by call id
   bool compaction_failed = false;                      // none is tried again in this turn
@@ -37,8 +37,12 @@ struct TurnState {
   double waited_seconds = 0;  // by answered calls
 };
 
+// The newest note of the present call is that quota_service cannot be reached. Nobody knew then when that would end.
+bool IsCutOff(const TurnState& turn);
+
 // Seconds that the present call has waited by `now`, as the log tells it: each wait from its note until the end that it
-// names, or until it was noted anew. What comes after that end is the call running.
+// names, or until the next note; without quota_service until the next note, whatever end was named. What comes after
+// that is the call running.
 double NotedWait(const TurnState& turn, WallTime now);
 
 // What of the conversation the model sees: the ledger for the items before `covered`, the pinned one of these, and the

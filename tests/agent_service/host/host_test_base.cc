@@ -156,6 +156,7 @@ std::string Describe(const v1::SessionEvent& event) {
     case v1::SessionEvent::kModelCallStarted:
       return "call " + std::to_string(event.model_call_started().step());
     case v1::SessionEvent::kWaitNoted:
+      if (!event.wait_noted().has_wait()) return "runs";
       return "wait " + std::to_string(static_cast<int>(event.wait_noted().wait().seconds()));
     case v1::SessionEvent::kModelAnswered:
       return "answer";

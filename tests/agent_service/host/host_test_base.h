@@ -75,7 +75,7 @@ class HostTest : public testing::Test {
 
   // From the store.
   std::vector<v1::SessionEvent> Events(const std::string& session_id);
-  // One word or two for each event: "created", "turn", "call 1", "wait 30", "answer", "result c1", "completed",
+  // One word or two for each event: "created", "turn", "call 1", "wait 30", "runs", "answer", "result c1", "completed",
   // "failed 14".
   std::vector<std::string> Log(const std::string& session_id);
   v1::Session Summary(const std::string& session_id);

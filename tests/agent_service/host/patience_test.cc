@@ -97,6 +97,36 @@ TEST_F(HostPatience, BoundsTheSumOfTheWaitsBeforeAndAfterQuotaServiceWasAway) {
   EXPECT_THAT(Log(id), ElementsAre("created", "turn", "call 1", "wait 60", "wait 0", "failed 14"));
 }
 
+TEST_F(HostPatience, BoundsAnOutageOfQuotaServiceHoweverOftenAgentServiceIsRestartedInIt) {
+  const std::string id = CreateSession();
+  Submit(id, TurnOf(100));
+  SendWait(60);
+  loop_.Advance(seconds(10));
+  quota_.set_respond([](const auto&) { return FakeQuotaClient::Script{{}, kBroken}; });
+  EndCall(kBroken);
+  for (int i = 0; i < 5; ++i) {
+    loop_.Advance(seconds(15));
+    Restart();
+    EXPECT_NEAR(MaxWaitSent(), 100 - 10 - 15 * (i + 1), 1);
+  }
+  loop_.Advance(seconds(16));
+  EXPECT_EQ(Log(id).back(), "failed 14");
+}
+
+TEST_F(HostPatience, IsWhatAnOutageOfQuotaServiceLeftWhenAgentServiceIsRestartedAfterIt) {
+  const std::string id = CreateSession();
+  Submit(id, TurnOf(100));
+  quota_.set_respond([](const auto&) { return FakeQuotaClient::Script{{}, kBroken}; });
+  EndCall(kBroken);
+  loop_.Advance(seconds(40));
+  quota_.set_respond(nullptr);
+  loop_.Advance(seconds(2));
+  Send(AdmittedAfter(0));
+  loop_.Advance(minutes(20));
+  Restart();
+  EXPECT_NEAR(MaxWaitSent(), 60, 3);
+}
+
 TEST_F(HostPatience, CountsTheWaitThatALaterQuotaServiceDoesNotKnowOf) {
   const std::string id = CreateSession();
   Submit(id, TurnOf(100));

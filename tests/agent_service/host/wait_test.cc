@@ -18,7 +18,7 @@ class HostWait : public HostTest {
   std::vector<std::string> Noted() {
     std::vector<std::string> waits;
     for (const std::string& word : Log(id_)) {
-      if (word.starts_with("wait")) waits.push_back(word);
+      if (word.starts_with("wait") || word == "runs") waits.push_back(word);
     }
     return waits;
   }
@@ -106,16 +106,89 @@ TEST_F(HostWait, ForQuotaServiceItselfIsNotedOnceAnOutage) {
   const v1::WaitNoted noted = Events(id_).back().wait_noted();
   EXPECT_EQ(noted.call_id(), quota_.requests()[0].call_id());
   EXPECT_EQ(noted.wait().reason(), quota::v1::WAIT_REASON_QUOTA_SERVICE);
-  EXPECT_EQ(noted.wait().detail(), "connection refused");
+  EXPECT_EQ(noted.wait().detail(), "UNAVAILABLE: connection refused");
   EXPECT_TRUE(noted.wait().has_retry_at());
 
   SendWait(30);
   EXPECT_THAT(Noted(), ElementsAre("wait 0", "wait 30")) << "it is there again";
+  loop_.Advance(seconds(60));
   for (int i = 0; i < 5; ++i) {
     EndCall(kBroken);
     loop_.Advance(seconds(3));
   }
   EXPECT_THAT(Noted(), ElementsAre("wait 0", "wait 30", "wait 0"));
+}
+
+TEST_F(HostWait, ForQuotaServiceIsNotedOnceAMinuteHoweverOftenTheLinkBreaks) {
+  const auto outages = [this](const auto& back) {
+    for (int i = 0; i < 100; ++i) {  // six seconds each
+      EndCall(kBroken);
+      loop_.Advance(seconds(1));
+      EndCall(kBroken);
+      loop_.Advance(seconds(5));
+      back();
+    }
+  };
+  outages([this] { Send(AdmittedAfter(0)); });
+  EXPECT_LE(Noted().size(), 2U * 11);
+  EXPECT_GE(Noted().size(), 2U * 9) << "an outage that is news is noted";
+  EXPECT_EQ(Noted().back(), "runs");
+}
+
+TEST_F(HostWait, AnOutageThatGoesOnIsNotedOnceTheMinuteIsOver) {
+  EndCall(kBroken);
+  loop_.Advance(seconds(1));
+  EndCall(kBroken);
+  loop_.Advance(seconds(1));
+  Send(AdmittedAfter(0));
+  EXPECT_THAT(Noted(), ElementsAre("wait 0", "runs"));
+  quota_.set_respond([](const auto&) { return FakeQuotaClient::Script{{}, kBroken}; });
+  EndCall(kBroken);
+  loop_.Advance(seconds(50));
+  EXPECT_THAT(Noted(), SizeIs(2));
+  loop_.Advance(seconds(15));
+  EXPECT_THAT(Noted(), SizeIs(3));
+}
+
+TEST_F(HostWait, AnOutageThatIsNotNotedLeavesTheNotedWaitAsItIs) {
+  EndCall(kBroken);
+  loop_.Advance(seconds(1));
+  EndCall(kBroken);
+  loop_.Advance(seconds(1));
+  SendWait(40);
+  EndCall(kBroken);
+  loop_.Advance(seconds(5));
+  EndCall(kBroken);
+  loop_.Advance(seconds(5));
+  SendWait(30);
+  EXPECT_THAT(Noted(), ElementsAre("wait 0", "wait 40"));
+}
+
+TEST_F(HostWait, TheEndOfAnOutageIsNotedAlsoAfterARestartInIt) {
+  EndCall(kBroken);
+  loop_.Advance(seconds(1));
+  EndCall(kBroken);
+  Restart();
+  EndCall(kBroken);
+  loop_.Advance(seconds(1));
+  EndCall(kBroken);
+  loop_.Advance(seconds(1));
+  EXPECT_THAT(Noted(), ElementsAre("wait 0")) << "the same outage";
+  Send(AdmittedAfter(0));
+  EXPECT_THAT(Noted(), ElementsAre("wait 0", "runs"));
+}
+
+TEST_F(HostWait, ForQuotaServiceNamesNoAddress) {
+  const grpc::Status inside{grpc::StatusCode::UNAVAILABLE,
+                            "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.1.2.3:7071: \xff Oops"};
+  EndCall(inside);
+  loop_.Advance(seconds(1));
+  EndCall(inside);
+  EXPECT_EQ(Events(id_).back().wait_noted().wait().detail(), "UNAVAILABLE: no connection");
+  quota_.set_respond([inside](const auto&) { return FakeQuotaClient::Script{{}, inside}; });
+  loop_.Advance(std::chrono::minutes(20));
+  EXPECT_EQ(LastFailure(id_).message(),
+            "quota_service could not be reached within the wait that is allowed: UNAVAILABLE: no connection");
 }
 
 TEST_F(HostWait, ThatGoesOnAfterAnOutageIsNotedAgainAlsoAcrossARestart) {

@@ -54,6 +54,55 @@ TEST(Patience, DoesNotCountTheRunningOfACall) {
   EXPECT_EQ(PatienceLeft(turn, LogTime(64 + 3600)), seconds(840));
 }
 
+v1::SessionEvent OutageEvent(int64_t now) {
+  v1::SessionEvent event = WaitEvent(now, 0);
+  event.mutable_wait_noted()->mutable_wait()->set_reason(quota::v1::WAIT_REASON_QUOTA_SERVICE);
+  return event;
+}
+
+v1::SessionEvent OutageOverEvent() {
+  v1::SessionEvent event;
+  event.mutable_wait_noted()->set_turn_id("t1");
+  return event;
+}
+
+// The events from the fourth on are one hundred seconds apart.
+TurnState TurnWithNotes(const std::vector<v1::SessionEvent>& notes) {
+  std::vector<v1::SessionEvent> events = {CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1)};
+  events.insert(events.end(), notes.begin(), notes.end());
+  events = Numbered(std::move(events));
+  for (size_t i = 3; i < events.size(); ++i)
+    SetTimestamp(LogTime(static_cast<int64_t>(i - 2) * 100), events[i].mutable_time());
+  return *Fold(events).turn();
+}
+
+TEST(Patience, CountsAnOutageOfQuotaServiceUntilNow) {
+  EXPECT_EQ(PatienceLeft(TurnWithNotes({OutageEvent(100)}), LogTime(700)), seconds(300));
+  EXPECT_EQ(PatienceLeft(TurnWithNotes({OutageEvent(100)}), LogTime(5000)), Duration::zero());
+}
+
+TEST(Patience, CountsAnOutageThatInterruptsAWaitBesideIt) {
+  EXPECT_EQ(PatienceLeft(TurnWithNotes({WaitEvent(100, 400), OutageEvent(200)}), LogTime(700)), seconds(300));
+}
+
+TEST(Patience, CountsAnOutageUntilTheNextNoteAndThenWhatThatSays) {
+  const TurnState turn = TurnWithNotes({OutageEvent(100), WaitEvent(200, 50)});
+  EXPECT_EQ(PatienceLeft(turn, LogTime(220)), seconds(900 - 100 - 20));
+  EXPECT_EQ(PatienceLeft(turn, LogTime(5000)), seconds(900 - 100 - 50));
+}
+
+TEST(Patience, DoesNotCountTheRunningOfACallAfterAnOutage) {
+  EXPECT_EQ(PatienceLeft(TurnWithNotes({OutageEvent(100), OutageOverEvent()}), LogTime(5000)), seconds(800));
+  const TurnState again = TurnWithNotes({OutageEvent(100), OutageOverEvent(), OutageEvent(300)});
+  EXPECT_EQ(PatienceLeft(again, LogTime(350)), seconds(750)) << "nor between two";
+}
+
+TEST(Patience, OfTheNextCallKnowsNothingOfOutagesOfTheOneBefore) {
+  const TurnState turn =
+      TurnWithNotes({OutageEvent(100), OutageOverEvent(), AnswerEvent({Asked("c1")}, 0, 0, 7), CallEvent(2)});
+  EXPECT_EQ(PatienceLeft(turn, LogTime(5000)), seconds(893));
+}
+
 TEST(Patience, IsNeverNegative) {
   const TurnState turn =
       TurnAfter({CreatedEvent(), TurnEvent("k1", "a"), CallEvent(1), AnswerEvent({Asked("c1")}, 0, 0, 800),
