@@ -161,6 +161,12 @@ void ActiveSession::Restore(v1::RestoreSessionRequest request, Reply<v1::Restore
             fmt::format("sequence: {} is beyond the last event, {}", *target, state_.last_sequence())));
       }
     }
+    if (!state_.restore_work().Admits(*target)) {
+      return reply(absl::FailedPreconditionError(fmt::format(
+          "session {} was restored so often that its restorings would copy more than {} bytes; fork it at event {} "
+          "(`sessions fork {} --at {}`) and go on there. Restorings up to that event count in the fork too",
+          session_id_, RestoreWork::kMost, *target, session_id_, *target)));
+    }
     v1::RestoreSessionResponse response;
     response.set_sequence(state_.last_sequence() + 1);
     response.set_restored_to(*target);

@@ -75,7 +75,13 @@ double NotedWait(const TurnState& turn, WallTime now) {
   return turn.noted_seconds + std::max(0.0, ToSeconds(Duration(end - FromTimestamp(turn.wait_time))));
 }
 
+RestoreWork::Turn RestoreTurn(const SessionState& state) {
+  if (state.turn() == nullptr) return {};
+  return {true, static_cast<uint32_t>(state.turn()->open_tools.size())};
+}
+
 void SessionState::Apply(const v1::SessionEvent& event) {
+  const RestoreWork::Turn turn_before = RestoreTurn(*this);
   last_sequence_ = event.sequence();
   updated_ = event.time();
   lease_.Apply(event);
@@ -196,7 +202,9 @@ void SessionState::Apply(const v1::SessionEvent& event) {
     case v1::SessionEvent::KIND_NOT_SET:
       break;
   }
-  if (!head_) marks_.push_back({event.sequence(), history_.position(), view_});
+  if (head_) return;
+  marks_.push_back({event.sequence(), history_.position(), view_});
+  restore_work_.Apply(event, turn_before, RestoreTurn(*this));
 }
 
 void SessionState::Compact(const v1::ContextCompacted& compacted) {

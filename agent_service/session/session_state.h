@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent_service/session/history.h"
+#include "agent_service/session/restore_work.h"
 #include "agent_service/session/tool_lease.h"
 #include "common/base/clock.h"
 #include "holdfast/agent/v1/agent.pb.h"
@@ -101,6 +102,8 @@ class SessionState {
   std::optional<int64_t> FindSnapshot(const std::string& name) const;
   // The conversation right after this event is the present one.
   bool IsPresent(int64_t sequence) const;
+  // What its restorings have copied so far.
+  const RestoreWork& restore_work() const { return restore_work_; }
   int turns_since_snapshot() const { return turns_since_snapshot_; }
   // A copy without the conversation and the keys of old turns: enough to know how events change the summary.
   SessionState Head() const;
@@ -130,6 +133,7 @@ class SessionState {
   google::protobuf::Timestamp created_;
   google::protobuf::Timestamp updated_;
   History history_;
+  RestoreWork restore_work_;
   std::vector<Mark> marks_;                                       // one after each event
   std::vector<ContextView> views_ = std::vector<ContextView>(1);  // all that ever were
   size_t view_ = 0;
@@ -153,5 +157,8 @@ class SessionState {
   bool head_ = false;  // a copy without the conversation
   quota::v1::Usage usage_;
 };
+
+// The turn that runs, for RestoreWork.
+RestoreWork::Turn RestoreTurn(const SessionState& state);
 
 }  // namespace holdfast::agent

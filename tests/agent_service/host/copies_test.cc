@@ -1,6 +1,7 @@
 // Snapshots, restoring, forks and imports: what they leave in the log, and that the next request is the original's.
 #include "agent_service/host/session_copies.h"
 #include "agent_service/transfer/export_lines.h"
+#include "agent_service/transfer/import_bounds.h"
 #include "tests/agent_service/host/host_test_base.h"
 #include "tests/agent_service/session/event_samples.h"
 
@@ -236,6 +237,33 @@ TEST_F(HostCopies, TheSameKeyForAnotherCopyIsRefused) {
 
   ASSERT_TRUE(Import(Exported(id), "file")->ok());
   EXPECT_TRUE(absl::IsAlreadyExists(Import(Exported(other), "file")->status()));
+}
+
+TEST_F(HostCopies, RestoringIsRefusedWhereTheSessionCouldNotBeImportedAndAForkGoesOn) {
+  const std::string id = CreateSession();
+  Submit(id, Turn("k1", std::string(size_t{3} << 20, 'x')));
+  Cancel(id);
+  const auto end = static_cast<int64_t>(Events(id).size());
+  RestoreAnswer restored = RestoreTo(id, end);
+  for (int times = 0; restored->ok() && times < 400; ++times) restored = RestoreTo(id, end);
+  ASSERT_TRUE(absl::IsFailedPrecondition(restored->status())) << restored->status();
+  EXPECT_THAT(std::string(restored->status().message()), HasSubstr("--at " + std::to_string(end)));
+  EXPECT_TRUE(RestoreTo(id, 1)->ok()) << "less fits";
+  Restart();
+  EXPECT_TRUE(absl::IsFailedPrecondition(RestoreTo(id, end)->status())) << "forgotten";
+
+  ImportBounds bounds;
+  v1::SessionEvent next;
+  for (const v1::SessionEvent& event : Events(id)) {
+    ASSERT_TRUE(bounds.Take(event).ok()) << event.sequence();
+    next.set_sequence(event.sequence() + 1);
+  }
+  next.mutable_session_restored()->set_to_sequence(end);
+  EXPECT_FALSE(bounds.Take(next).ok()) << "refused too soon";
+
+  const SessionAnswer fork = Fork(id, end);
+  ASSERT_TRUE(fork->ok()) << fork->status();
+  EXPECT_TRUE(RestoreTo((*fork)->session_id(), end)->ok());
 }
 
 TEST_F(HostCopies, TheSameKeyForAnotherRestoreIsRefused) {

@@ -65,6 +65,12 @@ TEST(ImportBounds, TakeWhatPeopleDo) {
   std::vector<v1::SessionEvent> parallel{CreatedEvent(), TurnEvent("k1", "one"), AskingEvent(1'000)};
   for (int i = 0; i < 1'000; ++i) parallel.push_back(ResultEvent("c" + std::to_string(i), "done"));
   EXPECT_THAT(Refusal(parallel), IsEmpty());
+  std::vector<v1::SessionEvent> rounds{CreatedEvent(), TurnEvent("k1", "one")};
+  for (int round = 0; round < 40; ++round) {
+    rounds.push_back(AskingEvent(500));
+    for (int i = 0; i < 500; ++i) rounds.push_back(ResultEvent("c" + std::to_string(i), "done"));
+  }
+  EXPECT_THAT(Refusal(rounds), IsEmpty());
   EXPECT_THAT(Refusal({CreatedEvent(), TurnEvent("k1", "one"), PlanEvent(100, std::string(500, 's'), "in_progress")}),
               IsEmpty());
 }
@@ -92,6 +98,19 @@ TEST(ImportBounds, RefuseToGoBackToWhatIsNotThere) {
     EXPECT_THAT(Refusal({CreatedEvent(), RestoredEvent(to)}), HasSubstr("event.session_restored.to_sequence:")) << to;
   }
   EXPECT_THAT(Refusal({CreatedEvent(), RestoredEvent(1)}), IsEmpty());
+}
+
+TEST(ImportBounds, RefuseASnapshotOfWhatIsNotThere) {
+  const auto snapshot = [](int64_t at) {
+    v1::SessionEvent event;
+    event.mutable_snapshot_taken()->set_name("s");
+    event.mutable_snapshot_taken()->set_at_sequence(at);
+    return event;
+  };
+  for (const int64_t at : {INT64_MIN, int64_t{-5}, int64_t{0}, int64_t{2}, INT64_MAX}) {
+    EXPECT_THAT(Refusal({CreatedEvent(), snapshot(at)}), HasSubstr("event.snapshot_taken.at_sequence:")) << at;
+  }
+  EXPECT_THAT(Refusal({CreatedEvent(), snapshot(1)}), IsEmpty());
 }
 
 TEST(ImportBounds, RefuseAPlanThatWouldNotHaveBeenKept) {
@@ -123,6 +142,7 @@ TEST(ImportBounds, CountTheConversationAsItIsRead) {
     ASSERT_TRUE(bounds.Take(event).ok());
     state.Apply(event);
     EXPECT_EQ(bounds.items(), state.conversation().size()) << event.sequence();
+    EXPECT_EQ(state.restore_work().items(), state.conversation().size()) << event.sequence();
   }
 }
 
