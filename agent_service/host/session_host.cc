@@ -19,6 +19,12 @@ bool Made(const v1::Session& session, const v1::CreateSessionRequest& request) {
   return (request.model().empty() || request.model() == session.model()) && request.workspace() == session.workspace();
 }
 
+// By value: the host may let go of it meanwhile.
+void CloseDeleted(std::shared_ptr<ActiveSession> session) {  // NOLINT(performance-unnecessary-value-param)
+  session->AbandonCall();
+  session->Close({grpc::StatusCode::NOT_FOUND, "the session was deleted"});
+}
+
 std::string Words(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
 
 }  // namespace
@@ -179,12 +185,15 @@ void SessionHost::Delete(const std::string& tenant, const std::string& session_i
        [this, tenant, session_id,
         done = std::move(done)](absl::StatusOr<std::shared_ptr<ActiveSession>> session) mutable {
          if (!session.ok()) return done(session.status());
-         // It stays until the log is gone: nobody loads it again meanwhile, and if that fails, nothing has changed.
+         // Until the log is gone, nothing has changed.
          services_.store.DeleteSession(tenant, session_id,
-                                       [session = *session, done = std::move(done)](absl::Status status) mutable {
+                                       [this, key = Key(tenant, session_id), session = *session,
+                                        done = std::move(done)](absl::Status status) mutable {
                                          if (status.ok()) {
-                                           session->AbandonCall();
-                                           session->Close({grpc::StatusCode::NOT_FOUND, "the session was deleted"});
+                                           CloseDeleted(session);
+                                           // It may have been let go meanwhile, and loaded anew.
+                                           const auto found = sessions_.find(key);
+                                           if (found != sessions_.end()) CloseDeleted(found->second.session);
                                          }
                                          done(StoreRefusal(status));
                                        });

@@ -152,7 +152,10 @@ absl::StatusOr<CommandRun::State> CommandRun::Await(const CancelToken* cancel) {
   }
 }
 
-bool CommandRun::IsHere() const { return record_.space.empty() || record_.space == ProcessSpace(); }
+bool CommandRun::IsHere() const {
+  if (!record_.space.empty()) return record_.space == ProcessSpace();
+  return !record_.identity.empty() && ProcessIdentity(record_.command) == record_.identity;
+}
 
 void CommandRun::Signal(int number) {
   const pid_t pid = runner_ > 0 ? runner_ : record_.runner;

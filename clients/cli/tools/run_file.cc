@@ -74,9 +74,9 @@ std::optional<ShellResult> ResultOf(const json::object& line, std::string_view r
                      .output = RepairUtf8(output)};
 }
 
-std::string BootId() {
+std::string BootId(const std::string& proc = "/proc") {
   std::string boot;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  std::ifstream(proc + "/sys/kernel/random/boot_id") >> boot;
   return boot;
 }
 
@@ -205,10 +205,11 @@ std::string ProcessIdentity(pid_t pid) {
   return BootId() + " " + field;
 }
 
-std::string ProcessSpace() {
+std::string ProcessSpace(const std::string& proc) {
   std::error_code error;
-  const std::filesystem::path space = std::filesystem::read_symlink("/proc/self/ns/pid", error);
-  return error ? std::string() : BootId() + " " + space.string();
+  const std::filesystem::path space = std::filesystem::read_symlink(proc + "/self/ns/pid", error);
+  const std::string boot = BootId(proc);
+  return error || boot.empty() ? std::string() : boot + " " + space.string();
 }
 
 }  // namespace holdfast::cli

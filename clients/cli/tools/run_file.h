@@ -26,7 +26,8 @@ struct RunRecord {
   pid_t runner = -1;     // of `begun`
   pid_t command = -1;    // of `begun`: the shell, its session and its group
   std::string identity;  // of `begun`: tells this shell from later processes with its number
-  std::string space;     // of `begun`: where these numbers are those of these processes; empty: an older release's
+  std::string
+      space;  // of `begun`: where these numbers are those of these processes; empty: not known, or an older release's
   std::optional<ShellResult> result;
   std::string failure;  // instead of a result: why the command could not be started
 };
@@ -73,7 +74,7 @@ class RunFile {
 std::string ProcessIdentity(pid_t pid);
 
 // Tells the processes whose numbers are known here from those of other containers and machines, which may share the
-// journal's folder: boot and PID namespace. Empty: no /proc.
-std::string ProcessSpace();
+// journal's folder: boot and PID namespace. Empty: one of them cannot be read. `proc`: where /proc is.
+std::string ProcessSpace(const std::string& proc = "/proc");
 
 }  // namespace holdfast::cli

@@ -81,6 +81,29 @@ TEST_F(HostDelete, WhatIsAskedMeanwhileIsNotFoundAndBringsNothingBack) {
   EXPECT_THAT(quota_.requests(), SizeIs(1));
 }
 
+TEST_F(HostDelete, ClosesWhatWasLetGoAndLoadedAnewMeanwhile) {
+  const std::string id = CreateSession();
+  const auto session_now = [&] {
+    std::shared_ptr<ActiveSession> session;
+    host_->With("team", id, [&](auto loaded) {
+      if (loaded.ok()) session = *loaded;
+    });
+    loop_.RunUntilIdle();
+    return session;
+  };
+  const std::shared_ptr<ActiveSession> first = session_now();
+  store_.HoldAppends();
+  const Answer<absl::Status> deleted = Delete(id);
+  loop_.Advance(seconds(3));
+  const std::shared_ptr<ActiveSession> second = session_now();
+  ASSERT_NE(second, nullptr);
+  store_.ReleaseAppends();
+  loop_.RunUntilIdle();
+  ASSERT_TRUE(deleted->ok());
+  EXPECT_TRUE(first->closed());
+  EXPECT_TRUE(second->closed()) << "who watches it would never hear of the end";
+}
+
 TEST_F(HostDelete, AnAnswerThatComesMeanwhileIsNotWrittenForEver) {
   const std::string id = CreateSession();
   Submit(id);

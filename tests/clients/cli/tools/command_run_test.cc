@@ -172,6 +172,45 @@ TEST_F(CommandRunTest, WhatIsLeftInAnotherContainerIsNotKilledByANumberThatIsAno
   There();  // it lived on
 }
 
+TEST_F(CommandRunTest, WhatNamesNoPlaceIsToldToEndHereWhereItsCommandIs) {
+  StartAndLeave("echo > ../there; sleep 600");
+  There();
+  SetSpace("");
+  CancelToken cancel;
+  cancel.Cancel();
+  EXPECT_EQ(AwaitResult(&cancel).end, ShellResult::End::kCancelled);
+}
+
+TEST_F(CommandRunTest, WhatNamesNoPlaceIsNotToldToEndByANumberThatIsAnothersHere) {
+  StartAndLeave("echo > ../there; read -r go < ../go; echo ends");
+  There();
+  CommandRun before = Find();
+  ASSERT_EQ(before.Look().value(), State::kRuns);
+  SetSpace("");
+  std::string record = TemporaryFolder::Read(path_);
+  const std::string& identity = before.record().identity;
+  record.replace(record.find(identity), identity.size(), std::string(identity.size(), 'x'));
+  TemporaryFolder::Write(path_, record);
+  CancelToken cancel;
+  cancel.Cancel();
+  const absl::StatusOr<State> state = Find().Await(&cancel);
+  ASSERT_TRUE(absl::IsFailedPrecondition(state.status())) << state.status();
+  SetSpaceBack();
+  Go();
+  EXPECT_EQ(AwaitResult().output, "ends\n") << "nobody ended it";
+}
+
+TEST_F(CommandRunTest, APlaceWithoutTheBootIsNone) {
+  const std::filesystem::path proc = folder_.path() / "proc";
+  std::filesystem::create_directories(proc / "self/ns");
+  std::filesystem::create_symlink("pid:[4026531836]", proc / "self/ns/pid");
+  EXPECT_EQ(ProcessSpace(proc.string()), "");
+  std::filesystem::create_directories(proc / "sys/kernel/random");
+  EXPECT_EQ(ProcessSpace(proc.string()), "") << "nor with one that cannot be read";
+  TemporaryFolder::Write((proc / "sys/kernel/random/boot_id").string(), "b-1\n");
+  EXPECT_EQ(ProcessSpace(proc.string()), "b-1 pid:[4026531836]");
+}
+
 TEST_F(CommandRunTest, ARunnerThatNeverBeganHasRunNothing) {
   absl::StatusOr<CommandRun> run = CommandRun::Make(path_, {"touch ran", seconds(60)});
   ASSERT_TRUE(run.ok()) << run.status();
