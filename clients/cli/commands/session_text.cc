@@ -83,7 +83,7 @@ std::string DescribeEvent(const SessionEvent& event) {
     case SessionEvent::kTurnStarted:
       return DescribeInput(event.turn_started());
     case SessionEvent::kWaitNoted:
-      if (!event.wait_noted().has_wait()) return "  quota_service answers again";
+      if (!event.wait_noted().has_wait()) return "quota_service answers again";
       return WaitLine(event.wait_noted().wait(), event.wait_noted().wait().seconds());
     case SessionEvent::kModelAnswered:
       return DescribeAnswer(event.model_answered());
