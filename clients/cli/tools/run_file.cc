@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <sstream>
 #include <system_error>
 
@@ -72,6 +73,12 @@ std::optional<ShellResult> ResultOf(const json::object& line, std::string_view r
                      .duration = std::chrono::milliseconds(IntegerOf(line, "milliseconds")),
                      .left_in_background = FlagOf(line, "background"),
                      .output = RepairUtf8(output)};
+}
+
+// -1: no number that a process of ours can have. To send a signal to the group of 1 would be to send it to everything.
+pid_t ProcessOf(const json::object& line, const char* name) {
+  const int64_t number = IntegerOf(line, name);
+  return number > 1 && number <= std::numeric_limits<pid_t>::max() ? static_cast<pid_t>(number) : -1;
 }
 
 std::string BootId(const std::string& proc = "/proc") {
@@ -141,8 +148,8 @@ absl::StatusOr<RunRecord> RunFile::Read() const {
       record.order = {TextOf(line, "command"), std::chrono::milliseconds(IntegerOf(line, "timeout_ms"))};
     } else if (FlagOf(line, "begun")) {
       record.begun = true;
-      record.runner = static_cast<pid_t>(IntegerOf(line, "runner"));
-      record.command = static_cast<pid_t>(IntegerOf(line, "command"));
+      record.runner = ProcessOf(line, "runner");
+      record.command = ProcessOf(line, "command");
       record.identity = TextOf(line, "identity");
       record.space = TextOf(line, "space");
     } else if (line.contains("failure")) {

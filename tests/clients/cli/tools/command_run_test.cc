@@ -200,6 +200,17 @@ TEST_F(CommandRunTest, WhatNamesNoPlaceIsNotToldToEndByANumberThatIsAnothersHere
   EXPECT_EQ(AwaitResult().output, "ends\n") << "nobody ended it";
 }
 
+TEST_F(CommandRunTest, ANumberThatNoCommandCanHaveIsNone) {
+  for (const std::string number : {"1", "0", "-7", "4294967297", "9223372036854775807"}) {
+    TemporaryFolder::Write(path_, "{\"command\":\"c\",\"timeout_ms\":1}\n{\"begun\":true,\"runner\":" + number +
+                                      ",\"command\":" + number + ",\"identity\":\"i\",\"space\":\"\"}\n");
+    CommandRun run = Find();
+    ASSERT_EQ(run.Look().value(), State::kLost) << number;
+    EXPECT_EQ(run.record().command, -1) << number;
+    EXPECT_EQ(run.record().runner, -1) << number;
+  }
+}
+
 TEST_F(CommandRunTest, APlaceWithoutTheBootIsNone) {
   const std::filesystem::path proc = folder_.path() / "proc";
   std::filesystem::create_directories(proc / "self/ns");
