@@ -23,7 +23,12 @@ struct JsonString {
   // The same of its beginning: at least `least` bytes or all there are, and at most three more. May end within a
   // character.
   std::string DecodedHead(size_t least) const;
-  bool Is(std::string_view text) const { return escaped ? Decoded() == text : raw == text; }
+  // Costs no more than `text` is long, however long this string is.
+  bool Is(std::string_view text) const {
+    constexpr size_t kMostRawOfByte = 6;  // as in \u0065
+    if (!escaped) return raw == text;
+    return raw.size() <= kMostRawOfByte * text.size() && Decoded() == text;
+  }
 };
 
 // What ScanJson finds, in the order of the text. Views are into the text.

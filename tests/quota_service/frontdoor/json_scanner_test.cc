@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <string>
 #include <vector>
@@ -121,6 +122,23 @@ TEST(JsonScanner, DecodesNoMoreOfAStringThanIsAskedFor) {
   EXPECT_EQ(escaped.DecodedHead(2), "//");
   EXPECT_EQ(escaped.DecodedHead(4), "//a\xF0\x9F\x98\x80");
   EXPECT_EQ(escaped.DecodedHead(100), "//a\xF0\x9F\x98\x80z");
+}
+
+TEST(JsonScanner, ComparesWhatAStringStandsForWithoutDecodingWhatIsTooLong) {
+  const auto escaped = [](std::string_view raw) { return JsonString{.raw = raw, .escaped = true}; };
+  EXPECT_TRUE(escaped(R"(\u0074\u0079\u0070\u0065)").Is("type")) << "six bytes for each is the longest there is";
+  EXPECT_TRUE(escaped(R"(typ\u0065)").Is("type"));
+  EXPECT_TRUE(escaped(R"(\ud83d\ude00)").Is("\xF0\x9F\x98\x80"));
+  EXPECT_TRUE(escaped(R"(\ud83d)").Is("\xEF\xBF\xBD")) << "half a surrogate pair";
+  EXPECT_FALSE(escaped(R"(\u0074\u0079\u0070\u0065s)").Is("type"));
+  EXPECT_FALSE(escaped(R"(typ\u0065)").Is("typ"));
+  EXPECT_FALSE(escaped(R"(\u0074)").Is(""));
+  // Whoever reads one byte of it crashes.
+  constexpr size_t kBytes = size_t{64} << 20;
+  void* const unreadable = ::mmap(nullptr, kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(unreadable, MAP_FAILED);
+  EXPECT_FALSE(escaped({static_cast<const char*>(unreadable), kBytes}).Is("max_completion_tokens"));
+  ::munmap(unreadable, kBytes);
 }
 
 TEST(JsonScanner, SaysWhereAStringStands) {
