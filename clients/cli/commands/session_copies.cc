@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <system_error>
 
 #include "absl/status/status.h"
 #include "clients/cli/commands/exit_code.h"
+#include "clients/cli/commands/put_in_place.h"
 #include "clients/cli/commands/session_text.h"
 #include "clients/cli/terminal/json_lines.h"
 #include "clients/cli/tools/unique_fd.h"
@@ -97,15 +97,6 @@ absl::Status MayWrite(const std::string& file, bool force) {
   return absl::OkStatus();
 }
 
-// Without `force` a file that has come to be there meanwhile stays, where the file system can tell.
-bool Rename(const std::string& from, const std::string& to, bool force) {
-  if (!force) {
-    if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
-    if (errno != EINVAL && errno != ENOSYS) return false;
-  }
-  return std::rename(from.c_str(), to.c_str()) == 0;
-}
-
 bool WriteAll(int fd, const std::string& bytes) {
   for (size_t done = 0; done < bytes.size();) {
     const ssize_t count = write(fd, bytes.data() + done, bytes.size() - done);
@@ -140,8 +131,13 @@ int Export(const Context& context, AgentClient& client, const SessionsCommand& c
     return written;
   });
   if (written && status.ok()) {
-    written = fsync(fd.get()) == 0 && Rename(partial, command.file, command.force);
-    if (!written) error = ErrorText("cannot write", command.file);
+    written = fsync(fd.get()) == 0;
+    if (!written) error = ErrorText("cannot write", partial);
+  }
+  if (written && status.ok()) {
+    const absl::Status placed = PutInPlace(partial, command.file, command.force);
+    written = placed.ok();
+    if (!written) error = std::string(placed.message());
   }
   if (!written || !status.ok()) unlink(partial.c_str());
   if (!written) {

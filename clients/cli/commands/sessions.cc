@@ -1,5 +1,7 @@
 #include "clients/cli/commands/sessions.h"
 
+#include <fmt/format.h>
+
 #include <boost/json/parse.hpp>
 #include <string>
 
@@ -86,6 +88,18 @@ int Cancel(const Context& context, AgentClient& client, const SessionsCommand& c
   return Report(context, client, status);
 }
 
+// What is done to one session in place of another cannot be taken back, or costs somebody a turn.
+bool Destroys(SessionsCommand::Action action) {
+  switch (action) {
+    case SessionsCommand::Action::kCancel:
+    case SessionsCommand::Action::kDelete:
+    case SessionsCommand::Action::kRestore:
+      return true;
+    default:
+      return false;
+  }
+}
+
 int Run(const Context& context, AgentClient& client, const SessionsCommand& command) {
   switch (command.action) {
     case SessionsCommand::Action::kShow:
@@ -119,7 +133,14 @@ int RunSessions(const Context& context, const SessionsCommand& command) {
   if (command.session_id.empty()) return Run(context, client, command);
   SessionsCommand meant = command;
   const grpc::Status status = LookUpSession(client, command.session_id, nullptr, &meant.session_id);
-  return status.ok() ? Run(context, client, meant) : Report(context, client, status);
+  if (!status.ok()) return Report(context, client, status);
+  if (Destroys(command.action) && meant.session_id != command.session_id) {
+    context.screen.Err(SanitizeLine(fmt::format("this needs the whole id, and {} is the beginning of one: {}",
+                                                command.session_id, meant.session_id),
+                                    std::string::npos));
+    return kExitFailed;
+  }
+  return Run(context, client, meant);
 }
 
 }  // namespace holdfast::cli

@@ -128,6 +128,9 @@ absl::StatusOr<std::optional<ToolOutcome>> ToolExecutor::TakeOver(const quota::v
   if (state.ok() && *state == CommandRun::State::kRuns) {
     if (context_.notice) context_.notice("the command that was started before still runs; waiting for its end");
     state = run->Await(context_.cancel);
+    // Whoever interrupts is told nothing else of the call, and would take the command for ended.
+    if (context_.notice && absl::IsFailedPrecondition(state.status()))
+      context_.notice(std::string(state.status().message()));
   }
   if (absl::IsDataLoss(state.status())) state = CommandRun::State::kLost;
   if (!state.ok()) return state.status();

@@ -91,6 +91,7 @@ CliProcess::CliProcess(const std::vector<std::string>& arguments, Options option
   const int error = posix_spawn(&pid_, binary.c_str(), &actions, &attributes, Pointers(argument_texts).data(),
                                 Pointers(environment).data());
   EXPECT_EQ(error, 0) << binary;
+  if (error != 0) pid_ = -1;
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   for (const int fd : child_ends) close(fd);
@@ -136,7 +137,10 @@ void CliProcess::Read(int fd, std::string* into) {
 
 void CliProcess::Type(const std::string& text) { WriteAll(terminal_, text); }
 
-void CliProcess::Signal(int number) { kill(pid_, number); }
+void CliProcess::Signal(int number) {
+  ASSERT_GT(pid_, 0) << "it was not started, and -1 is every process there is";
+  kill(pid_, number);
+}
 
 bool CliProcess::Sees(const std::string& stream, const std::string& text) {
   std::unique_lock lock(mutex_);

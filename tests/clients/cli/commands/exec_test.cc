@@ -6,6 +6,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "clients/cli/tools/journal.h"
+#include "clients/cli/tools/run_file.h"
 #include "common/rpc/status.h"
 #include "tests/clients/cli/commands/cli_test.h"
 
@@ -458,6 +460,34 @@ TEST_F(ExecTest, AnInterruptEndsARunningTool) {
   EXPECT_EQ(cli.ExitCode(), 130);
   EXPECT_EQ(agent_.cancels(), 1);
   EXPECT_THAT(agent_.tool_results(), IsEmpty());
+}
+
+TEST_F(ExecTest, AnInterruptSaysThatACommandOfAnotherContainerGoesOn) {
+  const std::string session = agent_.AddSession(workspace());
+  quota::v1::ToolCall call;
+  call.set_call_id("call-1");
+  call.set_name("shell");
+  call.set_arguments(R"({"command":"sleep 600"})");
+  // As a client there has left it, with its runner, whose part the lock of this test plays.
+  auto journal = Journal::Open(home_ / ".local/state/holdfast/journal", session);
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  const std::string path = (*journal)->RunPath("run");
+  const auto runner = RunFile::Create(path, {.command = "sleep 600", .timeout = std::chrono::minutes(2)});
+  ASSERT_TRUE(runner.ok()) << runner.status();
+  std::ofstream(path, std::ios::app)
+      << R"({"begun":true,"runner":99999999,"command":99999999,"identity":"there 1","space":"there pid:[1]"})"
+      << "\n";
+  ASSERT_EQ((*journal)->RecordStartedRun(call, "run"), absl::OkStatus());
+  journal->reset();
+  agent_.Play([&](ScriptedTurn& turn) {
+    turn.CallTool(call.call_id(), call.name(), call.arguments());
+    turn.AwaitCancel();
+  });
+  CliProcess cli({"exec", "p", "--session", session, "--approve", "full"}, Plain());
+  EXPECT_TRUE(cli.SeesErr("still runs; waiting for its end"));
+  cli.Signal(SIGINT);
+  EXPECT_EQ(cli.ExitCode(), 130);
+  EXPECT_THAT(cli.err(), HasSubstr("goes on: end it there, or wait for it"));
 }
 
 TEST_F(ExecTest, LeavesQuietlyWhenNobodyReads) {

@@ -62,7 +62,25 @@ TEST_F(SessionsTest, TheFirstCharactersOfAnIdWillDo) {
   CliProcess show({"sessions", "show", "sess"}, Plain());
   EXPECT_EQ(show.ExitCode(), 0) << show.err();
   EXPECT_THAT(show.out(), HasSubstr("session    session-1\n"));
-  CliProcess remove({"sessions", "delete", "session-", "--json"}, Plain());
+}
+
+TEST_F(SessionsTest, WhatCannotBeTakenBackNeedsTheWholeId) {
+  agent_.Play([](ScriptedTurn& turn) { turn.AwaitCancel(); });
+  agent_.StartForeignTurn(agent_.AddSession("/a", "first"));
+  const std::vector<std::vector<std::string>> commands = {
+      {"sessions", "delete", "session-"},
+      {"sessions", "cancel", "session-"},
+      {"sessions", "restore", "session-", "--at", "1"},
+  };
+  for (const auto& command : commands) {
+    CliProcess cli(command, Plain());
+    EXPECT_EQ(cli.ExitCode(), 1) << command[1];
+    EXPECT_EQ(cli.err(), "this needs the whole id, and session- is the beginning of one: session-1\n") << command[1];
+  }
+  EXPECT_TRUE(agent_.TurnRuns("session-1"));
+  CliProcess cancel({"sessions", "cancel", "session-1"}, Plain());
+  EXPECT_EQ(cancel.ExitCode(), 0) << cancel.err();
+  CliProcess remove({"sessions", "delete", "session-1", "--json"}, Plain());
   EXPECT_EQ(remove.ExitCode(), 0) << remove.err();
   EXPECT_EQ(boost::json::parse(remove.out()).at("session_id").as_string(), "session-1");
 }
@@ -99,7 +117,7 @@ TEST_F(SessionsTest, TooFewCharactersAreNoSession) {
 TEST_F(SessionsTest, CancelEndsTheTurnAndKeepsTheSession) {
   agent_.Play([](ScriptedTurn& turn) { turn.AwaitCancel(); });
   agent_.StartForeignTurn(agent_.AddSession("/a"));
-  CliProcess cancel({"sessions", "cancel", "session"}, Plain());
+  CliProcess cancel({"sessions", "cancel", "session-1"}, Plain());
   EXPECT_EQ(cancel.ExitCode(), 0) << cancel.err();
   EXPECT_THAT(cancel.err(), HasSubstr("cancelled the turn of session-1"));
   EXPECT_FALSE(agent_.TurnRuns("session-1"));
