@@ -87,6 +87,14 @@ class FairOrder {
     }
   }
 
+  // Calls change(need) for everybody who waits. Places and costs stay.
+  template <typename Change>
+  void ChangeNeeds(Change change) {
+    for (uint32_t first : firsts_) {
+      for (uint32_t entry = first; entry != kNone; entry = entries_[entry].next) change(entries_[entry].need);
+    }
+  }
+
  private:
   static constexpr uint32_t kNone = ~uint32_t{0};
 

@@ -50,6 +50,11 @@ class FairQueue {
   // A hash of the names of tenant and session, of a session that waits or has anything under way.
   uint64_t HashOf(SessionId session) const { return hashes_[session]; }
   std::vector<Waiter> Waiters() const;  // in no order
+  // As of FairOrder.
+  template <typename Change>
+  void ChangeNeeds(Change change) {
+    order_.ChangeNeeds(change);
+  }
   // To play forward.
   const FairOrder& order() const { return order_; }
   // Adds to `order`, a copy of ours, a request of a flow that may be new.

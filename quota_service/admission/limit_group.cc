@@ -73,7 +73,8 @@ double LimitGroup::Cost(const Tokens& tokens) const {
   return cost;
 }
 
-void LimitGroup::Enqueue(BootTime now, RequestId id, const Need& need, const Flow& flow) {
+void LimitGroup::Enqueue(BootTime now, RequestId id, const Need& asked, const Flow& flow) {
+  const Need need = Fitted(asked);
   const SessionId session = queue_.Push(
       flow, {.id = id, .need = need, .cost = Cost(need.charge), .since = now, .background = flow.background});
   returns_.Came(now, queue_.HashOf(session));
@@ -86,7 +87,23 @@ bool LimitGroup::NeverFits(const Tokens& charge) const {
   });
 }
 
-std::string LimitGroup::WhyNever(const Need& need) const {
+Need LimitGroup::Fitted(Need need) const {
+  if (need.guessed <= 0) return need;
+  for (const Limit& limit : limits_) {
+    const auto size = static_cast<int64_t>(limit.mirror.gauge().limit());
+    if (limit.dimension != Dimension::kTokens && limit.dimension != Dimension::kInputTokens) continue;
+    const auto excess = static_cast<int64_t>(AmountOf(limit.dimension, need.charge)) - size;
+    if (excess <= 0 || excess > need.guessed) continue;
+    // Total and input are charged for the same tokens.
+    need.guessed -= excess;
+    need.charge.total = std::max<int64_t>(0, need.charge.total - excess);
+    need.charge.input = std::max<int64_t>(0, need.charge.input - excess);
+  }
+  return need;
+}
+
+std::string LimitGroup::WhyNever(const Need& asked) const {
+  const Need need = Fitted(asked);
   for (const Limit& limit : limits_) {
     const Gauge& gauge = limit.mirror.gauge();
     const auto size = static_cast<int64_t>(AmountOf(limit.dimension, need.charge));
@@ -114,6 +131,8 @@ bool LimitGroup::FitsNow(BootTime now, const Need& need) const {
 void LimitGroup::RejectTooLarge(std::vector<RequestId>& rejected) {
   if (!NeverFits(largest_waiting_)) return;
   largest_waiting_ = {};
+  for (Waiter& waiter : again_) waiter.served.need = Fitted(waiter.served.need);
+  queue_.ChangeNeeds([this](Need& need) { need = Fitted(need); });
   std::erase_if(again_, [&](const Waiter& waiter) {
     if (!NeverFits(waiter.served.need.charge)) {
       largest_waiting_ = Larger(largest_waiting_, waiter.served.need.charge);
@@ -374,6 +393,7 @@ void LimitGroup::Refuse(BootTime now, RequestId id, const ServerHint& hint) {
     if (hint.dimension == Dimension::kInputTokens) charge.input = *hint.requested;
     if (hint.dimension == Dimension::kOutputTokens) charge.output = *hint.requested;
     served->need.most = Larger(served->need.most, charge);
+    served->need.guessed = 0;
   }
   Believe(now, hint, charge);
   if (hint.dimension == Dimension::kTokens && !hint.limit && !hint.used) {

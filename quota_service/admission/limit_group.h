@@ -76,7 +76,7 @@ class LimitGroup {
 
   const std::string& name() const { return name_; }
 
-  void Enqueue(BootTime now, RequestId id, const Need& need, const Flow& flow = {});
+  void Enqueue(BootTime now, RequestId id, const Need& asked, const Flow& flow = {});
 
   struct Decision {
     absl::InlinedVector<RequestId, 8> granted;  // in flight from now on
@@ -102,11 +102,11 @@ class LimitGroup {
   std::vector<std::pair<RequestId, WaitEstimate>> Forecast(BootTime now);
   // As such a new request would be told now; reason kNone: it would run at once. Empty: never, it is larger than a
   // limit.
-  std::optional<WaitEstimate> WouldWait(BootTime now, const Need& need, const Flow& flow = {}) const;
+  std::optional<WaitEstimate> WouldWait(BootTime now, const Need& asked, const Flow& flow = {}) const;
   // The largest charge that fits the limits on tokens. 0: unknown.
   int64_t LargestAdmissible() const;
   // Which limit such a request is larger than, in words; empty: none.
-  std::string WhyNever(const Need& need) const;
+  std::string WhyNever(const Need& asked) const;
   bool limits_known() const { return learnt_; }
 
   struct Level {
@@ -168,6 +168,9 @@ class LimitGroup {
   Limit* FindOrLearn(Dimension dimension, std::optional<int64_t> count, std::optional<Duration> window,
                      LimitSource source);
   bool NeverFits(const Tokens& charge) const;
+  // A charge that is larger than a limit only by what is guessed of it is that limit: who has the largest turn that
+  // there is may try, and the provider judges.
+  Need Fitted(Need need) const;
   void RejectTooLarge(std::vector<RequestId>& rejected);
   // The seconds in which the limit refills that it takes most of, so that shares are of what is scarce.
   double Cost(const Tokens& tokens) const;

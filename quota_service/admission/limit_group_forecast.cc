@@ -72,7 +72,8 @@ std::vector<std::pair<LimitGroup::RequestId, WaitEstimate>> LimitGroup::Forecast
   return estimates;
 }
 
-std::optional<WaitEstimate> LimitGroup::WouldWait(BootTime now, const Need& need, const Flow& flow) const {
+std::optional<WaitEstimate> LimitGroup::WouldWait(BootTime now, const Need& asked, const Flow& flow) const {
+  const Need need = Fitted(asked);
   if (NeverFits(need.charge)) return std::nullopt;
   constexpr RequestId kProbe = std::numeric_limits<RequestId>::max();
   FairOrder order = queue_.order();

@@ -40,11 +40,14 @@ inline double AmountOf(Dimension dimension, const Tokens& tokens) {
 struct Need {
   Need() = default;
   // A gate that charges so many tokens, all of them input, and never settles.
-  Need(int64_t tokens) : charge{tokens, tokens, 0}, most(charge) {}
-  Need(const Tokens& taken, const Tokens& at_most) : charge(taken), most(Larger(taken, at_most)) {}
+  Need(int64_t tokens, int64_t not_sure = 0) : charge{tokens, tokens, 0}, most(charge), guessed(not_sure) {}
+  Need(const Tokens& taken, const Tokens& at_most, int64_t not_sure = 0)
+      : charge(taken), most(Larger(taken, at_most)), guessed(not_sure) {}
 
   Tokens charge;  // what the gate takes when the request arrives
   Tokens most;    // what the request may come to in the end, where the gate settles; at least `charge`
+  // Of the input that is charged: may turn out not to be. Nobody is refused for it.
+  int64_t guessed = 0;
 };
 
 }  // namespace holdfast::quota

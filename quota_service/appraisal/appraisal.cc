@@ -51,12 +51,18 @@ void Appraisal::Appraise() {
 
 int64_t Appraisal::CapCharged() const { return profile_->charge == ChargeRule::kInputPlusCap ? cap_ : 0; }
 
+int64_t Appraisal::guessed() const {
+  const PromptProfile& prompt = terms_.prompt;
+  if (profile_->counts_input) return prompt.shape.images_guessed;
+  return charge_ - GateCharge(*profile_, prompt.charged_characters() - prompt.guessed_characters(), cap_);
+}
+
 Need Appraisal::need() const {
   const Tokens charge{charge_, charge_, 0};
-  if (profile_->settles) return {charge, {estimate_.most(), estimate_.input_most, estimate_.output_q90}};
-  if (!profile_->counts_input) return {charge, charge};
+  if (profile_->settles) return {charge, {estimate_.most(), estimate_.input_most, estimate_.output_q90}, guessed()};
+  if (!profile_->counts_input) return {charge, charge, guessed()};
   const int64_t most = estimate_.input_most + CapCharged();
-  return {charge, {most, most, 0}};
+  return {charge, {most, most, 0}, guessed()};
 }
 
 std::optional<Tokens> Appraisal::Settled(const TokenUsage& usage) const {

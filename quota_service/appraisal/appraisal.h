@@ -31,6 +31,8 @@ class Appraisal {
 
   // Tokens that the gate takes when the request arrives.
   int64_t charge() const { return charge_; }
+  // Of `charge()`: may turn out not to be, as images whose size is not known may be small.
+  int64_t guessed() const;
   // What the call takes of each kind of limit: on arrival, and at most in the end where the gate settles.
   Need need() const;
   // What the gate has charged in the end, where the answer tells. Empty: the charge as it was.

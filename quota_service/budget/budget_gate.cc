@@ -52,6 +52,9 @@ BudgetGate::Budget* BudgetGate::Of(const std::string& tenant) {
 
 std::unique_ptr<BudgetPlace> BudgetGate::Enter(BudgetDemand demand, BudgetClient* client) {
   demand.tokens = std::max<int64_t>(0, demand.tokens);
+  if (const int64_t limit = LimitOf(demand.tenant); limit > 0 && demand.tokens - demand.guessed <= limit) {
+    demand.tokens = std::min(demand.tokens, limit);
+  }
   std::unique_ptr<BudgetPlace> place(new BudgetPlace(*this, std::move(demand), client));
   Budget* budget = Of(place->demand_.tenant);
   if (budget == nullptr || budget->tokens.Reserve(loop_.WallNow(), place->demand_.tokens)) return place;

@@ -20,8 +20,9 @@ class BudgetGate;
 struct BudgetDemand {
   std::string tenant;
   std::string session;
-  int64_t tokens = 0;  // what it may come to
-  int64_t bytes = 0;   // of the request, held in memory while it waits
+  int64_t tokens = 0;   // what it may come to
+  int64_t bytes = 0;    // of the request, held in memory while it waits
+  int64_t guessed = 0;  // of `tokens`: may turn out not to be, and makes no request one that never fits
 };
 
 struct BudgetRejection {

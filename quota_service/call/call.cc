@@ -36,7 +36,12 @@ Call::~Call() {
 void Call::Start() {
   started_ = services_.loop.Now();
   gate_id_ = gate_.Enter(this);
-  budget_ = services_.budgets.Enter({envelope_.tenant, Session(), envelope_.charge, envelope_.bytes}, this);
+  budget_ = services_.budgets.Enter({.tenant = envelope_.tenant,
+                                     .session = Session(),
+                                     .tokens = envelope_.charge,
+                                     .bytes = envelope_.bytes,
+                                     .guessed = envelope_.guessed},
+                                    this);
   if (budget_->reserved()) {
     OnBudgetReserved();
   } else {
@@ -115,14 +120,14 @@ void Call::Obey(const AccountGate::Verdict& verdict, int ahead) {
 }
 
 void Call::Enqueue() {
-  ticket_ =
-      services_.ledger.Enqueue({.group = envelope_.route.group,
-                                .tenant = envelope_.tenant,
-                                .session = Session(),
-                                .need = envelope_.appraisal ? envelope_.appraisal->need() : Need(envelope_.charge),
-                                .bytes = envelope_.bytes,
-                                .background = envelope_.background},
-                               this);
+  ticket_ = services_.ledger.Enqueue(
+      {.group = envelope_.route.group,
+       .tenant = envelope_.tenant,
+       .session = Session(),
+       .need = envelope_.appraisal ? envelope_.appraisal->need() : Need(envelope_.charge, envelope_.guessed),
+       .bytes = envelope_.bytes,
+       .background = envelope_.background},
+      this);
 }
 
 void Call::BeginWait(State state) {

@@ -130,6 +130,7 @@ void Call::OnAnswered(const AttemptResult& result) {
 void Call::TakeCap() {
   envelope_.route.output_cap = envelope_.appraisal->output_cap();
   envelope_.charge = envelope_.appraisal->charge();
+  envelope_.guessed = envelope_.appraisal->guessed();
 }
 
 void Call::Retry(const UpstreamFailure& failure, const AttemptResult& result) {

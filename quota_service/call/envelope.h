@@ -30,6 +30,7 @@ struct Envelope {
   std::string digest;  // of everything that makes it this request and no other
   Route route;
   int64_t charge = 0;       // what the upstream's gate will charge, in tokens
+  int64_t guessed = 0;      // of `charge`: may turn out not to be, and makes no call one that never fits
   bool background = false;  // nobody looks at it
   int64_t output_cap = 0;   // 0: none
   int64_t bytes = 0;        // of the request, as it is held in memory

@@ -34,6 +34,7 @@ constexpr std::array kRows{
 };
 
 constexpr ImageSize kUsual{1024, 1024};
+constexpr ImageSize kSmallest{1, 1};
 // What makes the most tiles and pixels under every rule.
 constexpr ImageSize kLargest{65'535, 65'535};
 constexpr ImageSize kLongest{2048, 768};
@@ -114,12 +115,14 @@ const ImageRule& FindImageRule(std::string_view upstream_model) {
 }
 
 ImageTokens TokensOfImage(const ImageRule& rule, ImageDetail detail, std::optional<ImageSize> size) {
-  if (detail == ImageDetail::kLow && rule.kind == ImageRule::Kind::kTiles) return {rule.base, rule.base};
+  if (detail == ImageDetail::kLow && rule.kind == ImageRule::Kind::kTiles) return {rule.base, rule.base, rule.base};
+  const bool may_be_low = detail == ImageDetail::kDefault && rule.kind == ImageRule::Kind::kTiles;
   if (size) {
     const int64_t tokens = TokensOf(rule, *size);
-    return {tokens, tokens};
+    return {tokens, tokens, may_be_low ? rule.base : tokens};
   }
-  return {TokensOf(rule, kUsual), std::max(TokensOf(rule, kLargest), TokensOf(rule, kLongest))};
+  return {TokensOf(rule, kUsual), std::max(TokensOf(rule, kLargest), TokensOf(rule, kLongest)),
+          may_be_low ? rule.base : TokensOf(rule, kSmallest)};
 }
 
 }  // namespace holdfast::quota

@@ -39,10 +39,12 @@ const ImageRule& FindImageRule(std::string_view upstream_model);
 struct ImageTokens {
   int64_t expected = 0;
   int64_t most = 0;
+  int64_t least = 0;
 };
 
-// No size: not known; expected is then an image of 1,024 x 1,024, at most what the rule allows. The default detail is
-// left to the provider, which is expected to choose the high one.
+// No size: not known; expected is then an image of 1,024 x 1,024, at most what the rule allows, at least what the
+// smallest takes. The default detail is left to the provider, which is expected to choose the high one, and may choose
+// the low one.
 ImageTokens TokensOfImage(const ImageRule& rule, ImageDetail detail, std::optional<ImageSize> size);
 
 }  // namespace holdfast::quota

@@ -36,11 +36,12 @@ void PromptImages::Add(const PromptImage& image) {
 
 ImageTokens PromptImages::TokensBy(const ImageRule& rule) const {
   const ImageTokens other = TokensOfImage(rule, ImageDetail::kDefault, std::nullopt);
-  ImageTokens sum{others_ * other.expected, others_ * other.most};
+  ImageTokens sum{others_ * other.expected, others_ * other.most, others_ * other.least};
   for (const PromptImage& image : known_) {
     const ImageTokens tokens = TokensOfImage(rule, image.detail, image.size);
     sum.expected += tokens.expected;
     sum.most += tokens.most;
+    sum.least += tokens.least;
   }
   return sum;
 }

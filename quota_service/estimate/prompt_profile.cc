@@ -26,6 +26,7 @@ void PromptProfile::AddImages(const PromptImages& images, std::string_view upstr
   const ImageTokens tokens = images.TokensBy(FindImageRule(upstream_model));
   shape.images += tokens.expected;
   shape.images_most += tokens.most;
+  shape.images_guessed += tokens.expected - tokens.least;
 }
 
 PromptProfile ProfilePrompt(const v1::GenerateRequest& request, std::string_view upstream_model) {

@@ -19,6 +19,8 @@ struct PromptProfile {
 
   // What is charged where a gate goes by characters: images cost their tokens.
   int64_t charged_characters() const { return characters + kCharactersOfToken * shape.images; }
+  // What of these may turn out not to be: images whose size or detail is not known may be small.
+  int64_t guessed_characters() const { return kCharactersOfToken * shape.images_guessed; }
   void AddImages(const PromptImages& images, std::string_view upstream_model);
 };
 

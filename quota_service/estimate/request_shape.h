@@ -13,9 +13,11 @@ struct RequestShape {
   double text = 1;
   // Which part of `text` each TextClass makes up. Requests with like shares are like text.
   std::array<float, kTextClasses> shares{};
-  // Tokens of its images as their provider's rule has them: expected, and at most.
+  // Tokens of its images as their provider's rule has them: expected, at most, and what of the expected ones is a
+  // guess.
   int64_t images = 0;
   int64_t images_most = 0;
+  int64_t images_guessed = 0;
 };
 
 // Of a text and so many items: each message and tool call costs about 4 tokens of its own.

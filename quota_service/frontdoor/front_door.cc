@@ -228,6 +228,7 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
                                 .session = SessionOf(request, scanned),
                                 .model = model.empty() ? "other" : model,
                                 .prompt_characters = prompt.charged_characters(),
+                                .guessed_characters = prompt.guessed_characters(),
                                 .output_cap = scanned.output_cap(),
                                 .bytes = static_cast<int64_t>(request.body.capacity()),
                                 .max_wait = *max_wait,
@@ -235,9 +236,10 @@ absl::StatusOr<DoorRequest> FrontDoor::Read(HttpRequest request) {
                                *std::move(route));
   if (read.api == Api::kOther) {
     // What other APIs cost in tokens is not known.
-    read.envelope.charge = 0;
+    read.envelope.charge = read.envelope.guessed = 0;
   } else if (auto appraisal = Appraise(read, scanned, request.body, prompt, tokens_before)) {
     read.envelope.charge = appraisal->charge();
+    read.envelope.guessed = appraisal->guessed();
     read.envelope.appraisal = std::move(appraisal);
   }
   read.body.method = request.method;

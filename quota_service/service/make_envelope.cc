@@ -15,8 +15,10 @@ Envelope MakeEnvelope(CallTerms terms, Route route) {
   envelope.digest = std::move(terms.digest);
   envelope.route = std::move(route);
   envelope.output_cap = terms.output_cap;
-  envelope.charge =
-      GateCharge(*FindProfile(envelope.route.account->profile), terms.prompt_characters, terms.output_cap);
+  const ProviderProfile& profile = *FindProfile(envelope.route.account->profile);
+  envelope.charge = GateCharge(profile, terms.prompt_characters, terms.output_cap);
+  envelope.guessed =
+      envelope.charge - GateCharge(profile, terms.prompt_characters - terms.guessed_characters, terms.output_cap);
   envelope.bytes = terms.bytes;
   envelope.max_wait = terms.max_wait;
   envelope.background = terms.background;

@@ -16,8 +16,9 @@ struct CallTerms {
   std::string model;  // as the caller named it
   std::string digest = "";
   int64_t prompt_characters = 0;
-  int64_t output_cap = 0;  // 0: none
-  int64_t bytes = 0;       // of the request, as it is held in memory
+  int64_t guessed_characters = 0;  // of these: may turn out not to be
+  int64_t output_cap = 0;          // 0: none
+  int64_t bytes = 0;               // of the request, as it is held in memory
   Duration max_wait{};
   bool background = false;  // nobody looks at it
 };

@@ -118,6 +118,7 @@ absl::StatusOr<Envelope> QuotaServiceImpl::MakeEnvelope(const std::string& token
   if (!envelope.session.empty()) terms.key.session = envelope.tenant + "/" + envelope.session;
   envelope.appraisal = std::make_shared<Appraisal>(estimator_, ProfileOf(account.profile), std::move(terms));
   envelope.charge = envelope.appraisal->charge();
+  envelope.guessed = envelope.appraisal->guessed();
   return envelope;
 }
 

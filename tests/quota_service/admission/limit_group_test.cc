@@ -121,6 +121,44 @@ TEST(LimitGroup, RejectsAWaiterWhenTheLimitShrinksBelowIt) {
   EXPECT_EQ(group.LargestAdmissible(), 400);
 }
 
+TEST(LimitGroup, WhatIsOnlyGuessedToBeTooLargeIsChargedTheWholeLimitAndSent) {
+  LimitGroup group = LearntGroup({TokensPerMinute(600)});
+  const Need guess(1000, /*not_sure=*/400);
+  const Need known(1000, /*not_sure=*/399);
+  EXPECT_NE(group.WouldWait(At({}), guess), std::nullopt);
+  EXPECT_EQ(group.WouldWait(At({}), known), std::nullopt);
+  EXPECT_EQ(group.WhyNever(guess), "");
+  EXPECT_NE(group.WhyNever(known), "");
+  group.Enqueue(At({}), 1, guess);
+  group.Enqueue(At({}), 2, known);
+  group.Enqueue(At({}), 3, 1);
+  const auto decision = group.Admit(At({}));
+  EXPECT_THAT(decision.rejected, ElementsAre(2));
+  EXPECT_THAT(decision.granted, ElementsAre(1)) << "and nothing is left for another";
+}
+
+TEST(LimitGroup, AWaiterStaysWhoseGuessALimitShrinksBelow) {
+  LimitGroup group = LearntGroup({TokensPerMinute(600)});
+  Ask(group, At({}), 1, 600);
+  group.Enqueue(At({}), 2, Need(500, /*not_sure=*/100));
+  group.Enqueue(At({}), 3, Need(500, /*not_sure=*/99));
+  group.OnHeaders(At({}), 1, TokenHeaders(400, 0));
+  EXPECT_THAT(group.Admit(At({})).rejected, ElementsAre(3));
+  EXPECT_THAT(group.Admit(At(seconds(120))).granted, ElementsAre(2));
+}
+
+TEST(LimitGroup, WhatTheProviderSaysOfASizeIsNoGuess) {
+  LimitGroup group = LearntGroup({TokensPerMinute(600)});
+  group.Enqueue(At({}), 1, Need(1000, /*not_sure=*/900));
+  ASSERT_THAT(group.Admit(At({})).granted, ElementsAre(1));
+  ServerHint hint;
+  hint.dimension = Dimension::kTokens;
+  hint.limit = 600;
+  hint.requested = 601;
+  group.Refuse(At({}), 1, hint);
+  EXPECT_THAT(group.Admit(At({})).rejected, ElementsAre(1));
+}
+
 TEST(LimitGroup, TheTightestTokenLimitSaysWhatIsLargest) {
   const LimitGroup group = LearntGroup({TokensPerMinute(600), {Dimension::kTokens, WindowKind::kFixed, 500, kDay}});
   EXPECT_EQ(group.LargestAdmissible(), 500);

@@ -13,6 +13,7 @@ class AppraisalTest : public testing::Test {
     terms.prompt.shape.text = 9'000;
     terms.prompt.shape.images = images_;
     terms.prompt.shape.images_most = images_;
+    terms.prompt.shape.images_guessed = images_guessed_;
     terms.context_window = window_;
     return Appraisal(estimator_, ProfileOf(profile), terms);
   }
@@ -22,6 +23,7 @@ class AppraisalTest : public testing::Test {
 
   std::shared_ptr<Estimator> estimator_ = std::make_shared<Estimator>();
   int64_t images_ = 0;
+  int64_t images_guessed_ = 0;
   int64_t window_ = 0;
 };
 
@@ -37,6 +39,18 @@ TEST_F(AppraisalTest, ImagesAreChargedAsImages) {
   images_ = 765;
   EXPECT_EQ(Of("openai").charge(), 10'767);
   EXPECT_EQ(Of("zhipu").charge(), 0);
+}
+
+TEST_F(AppraisalTest, WhatImagesMayNotTakeIsSaidToBeAGuess) {
+  images_ = 765;
+  EXPECT_EQ(Of("openai").need().guessed, 0);
+  images_guessed_ = 680;
+  EXPECT_EQ(Of("openai").guessed(), 680);
+  EXPECT_EQ(Of("openai").need().guessed, 680);
+  EXPECT_EQ(Of("openai", 10'500).guessed(), 267) << "the cap is charged where that is more";
+  EXPECT_EQ(Of("anthropic").need().guessed, 680);
+  EXPECT_EQ(Of("moonshot").need().guessed, 680);
+  EXPECT_EQ(Of("zhipu").need().guessed, 0);
 }
 
 TEST_F(AppraisalTest, AGateThatSettlesTakesTheExpectedInput) {

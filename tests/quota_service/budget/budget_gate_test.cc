@@ -51,9 +51,9 @@ class BudgetGateTest : public testing::Test {
     gate_ = std::make_unique<BudgetGate>(loop_, options_,
                                          [this](const BudgetStanding& standing) { warnings_.push_back(standing); });
   }
-  Caller& Enter(int64_t tokens, const std::string& tenant = "a", int64_t bytes = 0) {
+  Caller& Enter(int64_t tokens, const std::string& tenant = "a", int64_t bytes = 0, int64_t guessed = 0) {
     Caller& caller = callers_.emplace_back();
-    caller.place = gate_->Enter({tenant, "session", tokens, bytes}, &caller);
+    caller.place = gate_->Enter({tenant, "session", tokens, bytes, guessed}, &caller);
     return caller;
   }
   BudgetStanding Of(const std::string& tenant) {
@@ -76,6 +76,16 @@ TEST_F(BudgetGateTest, WhatFitsHasReservedAtOnce) {
   loop_.RunUntilIdle();
   EXPECT_EQ(caller.reserved, 0) << "it need not be told";
   EXPECT_EQ(Of("a").reserved, kBudget);
+}
+
+TEST_F(BudgetGateTest, WhatIsOnlyGuessedToBeTooLargeReservesTheWholeBudget) {
+  const Caller& guess = Enter(kBudget + 100, "a", 0, /*guessed=*/100);
+  EXPECT_TRUE(guess.place->reserved());
+  EXPECT_EQ(Of("a").reserved, kBudget);
+  const Caller& known = Enter(kBudget + 100, "b", 0, /*guessed=*/99);
+  loop_.RunUntilIdle();
+  ASSERT_THAT(known.rejections, SizeIs(1));
+  EXPECT_TRUE(known.rejections[0].never_fits);
 }
 
 TEST_F(BudgetGateTest, ATenantWithoutABudgetPasses) {

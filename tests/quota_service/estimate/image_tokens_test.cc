@@ -50,6 +50,18 @@ TEST(ImageTokens, OfAnUnknownSizeAreUsualAndAtMostAllThatTheRuleAllows) {
   EXPECT_EQ(TokensOfImage(FindImageRule("o4-mini"), ImageDetail::kLow, std::nullopt).expected, 1762);
 }
 
+TEST(ImageTokens, AreAtLeastWhatIsKnown) {
+  const ImageRule& tiles = FindImageRule("gpt-4o-mini");
+  EXPECT_EQ(TokensOfImage(tiles, ImageDetail::kDefault, std::nullopt).least, 2833) << "it may be shown in low detail";
+  EXPECT_EQ(TokensOfImage(tiles, ImageDetail::kDefault, ImageSize{1024, 1024}).least, 2833);
+  EXPECT_EQ(TokensOfImage(tiles, ImageDetail::kLow, std::nullopt).least, 2833);
+  EXPECT_EQ(TokensOfImage(tiles, ImageDetail::kHigh, std::nullopt).least, 2833 + 5667) << "it may be small";
+  EXPECT_EQ(TokensOfImage(tiles, ImageDetail::kHigh, ImageSize{1024, 1024}).least, 2833 + 4 * 5667);
+  EXPECT_EQ(TokensOfImage(FindImageRule("o4-mini"), ImageDetail::kDefault, std::nullopt).least, 2);
+  EXPECT_EQ(TokensOfImage(FindImageRule("o4-mini"), ImageDetail::kDefault, ImageSize{1024, 1024}).least, 1762);
+  EXPECT_EQ(TokensOfImage(FindImageRule("claude"), ImageDetail::kDefault, std::nullopt).least, 1);
+}
+
 TEST(ImageTokens, OfAnySizeAreNoMoreThanTheMost) {
   for (const char* model : {"gpt-4o", "gpt-4o-mini", "o4-mini", "gpt-5-nano", "claude", "o1", "computer-use-preview"}) {
     const ImageRule& rule = FindImageRule(model);

@@ -152,6 +152,24 @@ TEST_F(FrontDoorTest, AnImageIsChargedByItsRuleAndNotByItsBytes) {
   EXPECT_THAT(RemainingTokens(answer), AllOf(Ge(969'397), Lt(999'000)));
 }
 
+TEST_F(FrontDoorTest, ImagesThatMayBeSmallAreNotRefusedForAGuess) {
+  upstream().SetLimits(R"({"tokens": {"limit": 200000}})");
+  const auto ask = [](int count, const std::string& image) {
+    std::string images;
+    for (int i = 0; i < count; ++i) images += image;
+    return R"({"model":"gpt-4o-mini","input":[{"role":"user","content":[{"type":"input_text","text":"Hello"})" +
+           images + "]}]}";
+  };
+  const std::string by_url = R"(,{"type":"input_image","image_url":"https://example.com/thumbnail"})";
+  Post("/v1/responses", ask(0, ""));  // what the limit is
+  // Of 1,024 x 1,024, eight would be 204,008 tokens; the upstream, which sees them, takes them.
+  EXPECT_THAT(Post("/v1/responses", ask(8, by_url)), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(Sent(), 2U);
+  // As small as images are there, these are 201,143 tokens.
+  EXPECT_THAT(Post("/v1/responses", ask(71, by_url)), StartsWith("HTTP/1.1 400 "));
+  EXPECT_EQ(Sent(), 2U);
+}
+
 TEST_F(FrontDoorTest, GoingOnFromAResponseLeadsToTheAccountThatMadeIt) {
   StopServer();
   test::TemporaryFolder folder;

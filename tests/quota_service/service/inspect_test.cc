@@ -48,6 +48,21 @@ TEST_F(InspectTest, HeadroomSaysFitsNowMustWaitAndNeverFits) {
   EXPECT_EQ(wait.limits(0).source(), "configured");
 }
 
+TEST_F(InspectTest, AnImageOfUnknownSizeMakesNoRequestOneThatNeverFits) {
+  Limit(500);
+  StartServer();
+  const auto ask = [](const std::string& call, int images) {
+    v1::GenerateRequest request = Request(call, "look");
+    for (int i = 0; i < images; ++i) {
+      v1::Part* part = request.mutable_items(0)->mutable_message()->add_parts();
+      part->mutable_image()->set_url("https://example.com/thumbnail");
+    }
+    return request;
+  };
+  EXPECT_TRUE(Generate(ask("c1", 1)).status.ok()) << "765 tokens if it is of 1,024 x 1,024";
+  EXPECT_EQ(Generate(ask("c2", 6)).status.error_code(), grpc::StatusCode::FAILED_PRECONDITION) << "510 at least";
+}
+
 TEST_F(InspectTest, HeadroomConsumesNothing) {
   Limit(1000);
   StartServer();
