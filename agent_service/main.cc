@@ -62,6 +62,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (check_config) {
+    if (const std::string mistake = holdfast::LogLevelMistake(); !mistake.empty()) {
+      fmt::print(stderr, "agent_service: {}\n", mistake);
+      return 2;
+    }
     fmt::print("configuration is valid\n");
     return 0;
   }

@@ -67,6 +67,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (check_config) {
+    if (const std::string mistake = holdfast::LogLevelMistake(); !mistake.empty()) {
+      fmt::print(stderr, "quota_service: {}\n", mistake);
+      return 2;
+    }
     for (const std::string& warning : config->warnings) fmt::print(stderr, "warning: {}\n", warning);
     fmt::print("configuration is valid\n");
     return 0;

@@ -66,6 +66,9 @@ frontdoor: {max_wait: 1h}
   EXPECT_EQ(Run({"--config", good, "--check-config"}, {{"KEY", kKey}}).WaitForExit(), 0);
   EXPECT_THAT(process_->out(), HasSubstr("valid"));
   EXPECT_EQ(process_->err(), "");
+  EXPECT_EQ(Run({"--config", good, "--check-config"}, {{"KEY", kKey}, {"HOLDFAST_LOG", "verbose"}}).WaitForExit(), 2);
+  EXPECT_THAT(process_->err(), HasSubstr("HOLDFAST_LOG: not one of trace"));
+  EXPECT_EQ(Run({"--config", good, "--check-config"}, {{"KEY", kKey}, {"HOLDFAST_LOG", "off"}}).WaitForExit(), 0);
   const std::string bad = folder_.Write("bad.yaml", "\nupstreams: 3\n");
   EXPECT_EQ(Run({"--config", bad, "--check-config"}).WaitForExit(), 2);
   EXPECT_THAT(process_->err(), HasSubstr(bad + ":2: upstreams: must be a list"));
