@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -93,7 +94,10 @@ Process::Process(const std::vector<std::string>& command, const Options& options
   const pid_t parent = getpid();
   pid_ = fork();
   if (pid_ == 0) Become(parent, {in[0], out[1], err[1]}, options.folder.c_str(), arguments.data(), environment.data());
-  EXPECT_GT(pid_, 0) << std::strerror(errno);
+  if (pid_ < 0) {
+    std::perror("fork");
+    std::abort();  // signals to -1 go to everybody
+  }
   setpgid(pid_, pid_);
   for (const int fd : {in[0], out[1], err[1], running[1]}) close(fd);
   // The end comes with exec: from then on it dies with this thread.
