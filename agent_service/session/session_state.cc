@@ -63,6 +63,11 @@ std::string TitleOf(const v1::TurnStarted& started) {
   return {};
 }
 
+// For the model, of a call that a client may have begun to run.
+std::string NoResult(const std::string& what) {
+  return what + " before this tool had a result: it may have run; look before you run it again";
+}
+
 }  // namespace
 
 bool IsCutOff(const TurnState& turn) {
@@ -151,7 +156,7 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       EndTurn("not run: the turn was completed without it");
       break;
     case v1::SessionEvent::kTurnFailed:
-      EndTurn("not run: the turn ended before this tool had a result");
+      EndTurn(lease_.taken() ? NoResult("the turn ended") : "not run: the turn ended before a client ran this tool");
       break;
     case v1::SessionEvent::kSnapshotTaken:
       snapshots_[event.snapshot_taken().name()] = event.snapshot_taken().at_sequence();
@@ -162,11 +167,11 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       break;
     case v1::SessionEvent::kSessionForked:
       created_ = event.time();
-      EndTurn("not run: the session was forked before this tool had a result");
+      EndTurn(NoResult("the session was forked"));
       break;
     case v1::SessionEvent::kSessionImported:
       created_ = event.time();
-      EndTurn("not run: the session was imported before this tool had a result");
+      EndTurn(NoResult("the session was imported"));
       break;
     case v1::SessionEvent::kSessionSalvaged:
       EndTurn("its result was lost with a damaged database: it may have run; look before you run it again");
@@ -263,7 +268,7 @@ void SessionState::Restore(const v1::SessionEvent& event) {
   view_ = mark == nullptr ? 0 : mark->view;
   measured_.reset();
   for (const std::string& call_id : CallsWithoutResult(history_.items()))
-    Say(ErrorResult(call_id, "not run: the session was restored to before this tool had a result"));
+    Say(ErrorResult(call_id, NoResult("the session was restored to")));
 }
 
 const SessionState::Mark* SessionState::MarkAt(int64_t sequence) const {

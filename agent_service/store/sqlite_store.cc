@@ -88,6 +88,7 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   if (absl::Status status = MakeParentDirectories(*resolved); !status.ok()) return status;
   absl::StatusOr<LockFile> lock = LockFile::Acquire(*resolved + ".lock", "agent_service");
   if (!lock.ok()) return lock.status();
+  if (absl::Status status = sqlite::CheckLogHasDatabase(*resolved); !status.ok()) return status;
   if (absl::Status status = MakeDatabaseFile(*resolved); !status.ok()) return status;
   if (absl::Status status = sqlite::CheckLog(*resolved); !status.ok()) return status;
 

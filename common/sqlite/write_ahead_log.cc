@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <ctime>
 
@@ -116,6 +117,18 @@ bool WrittenSinceBoot(const std::string& path) {
       clock_gettime(CLOCK_BOOTTIME, &up) != 0)
     return false;
   return info.st_mtim.tv_sec > now.tv_sec - up.tv_sec;
+}
+
+absl::Status CheckLogHasDatabase(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0 ? info.st_size > 0 : errno != ENOENT) return absl::OkStatus();
+  const std::string log = path + "-wal";
+  if (stat(log.c_str(), &info) != 0 || static_cast<size_t>(info.st_size) < kHeader + kFrameHeader)
+    return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "{0} is missing or empty, and {1} holds what was committed last: put the database back beside it, or move {1} "
+      "away to begin anew",
+      path, log));
 }
 
 absl::Status CheckLog(const std::string& path) {

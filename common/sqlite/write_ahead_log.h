@@ -33,6 +33,10 @@ LogDamage FindLogDamage(std::string_view log, bool written_since_boot);
 // False also where there is no such file.
 bool WrittenSinceBoot(const std::string& path);
 
+// FAILED_PRECONDITION: the database at `path` is not there, or empty, and its write-ahead log is: SQLite would make a
+// new database and throw the log away, with all that is committed there. To be asked before a database is made.
+absl::Status CheckLogHasDatabase(const std::string& path);
+
 // DATA_LOSS: commits in the write-ahead log of the database at `path` would silently be dropped. To be asked before the
 // database is opened, while nobody writes into it.
 absl::Status CheckLog(const std::string& path);

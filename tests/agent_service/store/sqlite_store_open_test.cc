@@ -40,6 +40,29 @@ TEST_F(SqliteStoreOpen, FindsEverythingAgainWithAGreaterGeneration) {
   EXPECT_TRUE(absl::IsAborted(calls.Append(MakeAppend("team", "s1", 4, 1, first)).status()));
 }
 
+TEST_F(SqliteStoreOpen, ThrowsNoWriteAheadLogAwayWhoseDatabaseIsGone) {
+  auto store = MustOpen();
+  ASSERT_TRUE(StoreCalls(store.get()).Append(MakeAppend("team", "s1", 0, 3, store->generation())).ok());
+  // As a crash leaves them.
+  for (const char* suffix : {"", "-wal"})
+    fs::copy_file(path() + suffix, directory() / ("crashed.db" + std::string(suffix)));
+  store.reset();
+  const std::string crashed = (directory() / "crashed.db").string();
+  fs::rename(crashed, crashed + ".away");
+  const uintmax_t size = fs::file_size(crashed + "-wal");
+  for (const bool empty : {false, true}) {
+    if (empty) std::ofstream(crashed).flush();
+    const auto refused = Open(crashed);
+    EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << refused.status();
+    EXPECT_THAT(std::string(refused.status().message()), HasSubstr(crashed + "-wal"));
+    EXPECT_EQ(fs::file_size(crashed + "-wal"), size);
+  }
+  fs::rename(crashed + ".away", crashed);
+  const auto again = Open(crashed);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_THAT(*StoreCalls(again->get()).Read("team", "s1"), SizeIs(3));
+}
+
 TEST_F(SqliteStoreOpen, RefusesASecondHolderAndNamesTheLockAndTheProcess) {
   auto store = MustOpen();
   const auto second = Open();
