@@ -37,6 +37,7 @@ v1::Lease ActiveSession::LeaseNow() const {
   lease.set_holder(state_.lease().granted().holder());
   *lease.mutable_place() = state_.lease().granted().place();
   lease.set_seconds(std::max(0.0, ToSeconds(lease_end_ - services_.loop.Now())));
+  lease.set_turn_id(state_.turn() == nullptr ? "" : state_.turn()->started.turn_id());
   return lease;
 }
 

@@ -28,6 +28,19 @@ HeldLease::~HeldLease() {
   client_.ReleaseLease(request);
 }
 
+void HeldLease::CancelWithTurn(std::string turn_id, const CancelToken* cancel) {
+  const std::lock_guard lock(mutex_);
+  turn_id_ = std::move(turn_id);
+  cancel_ = cancel;
+}
+
+void HeldLease::LookAt(const grpc::Status& status, const agent::v1::Lease& lease) {
+  if (cancel_ == nullptr) return;
+  // An older server does not tell. Who has a lease that moved goes on with what runs.
+  const bool over = status.ok() && lease.has_turn_id() && lease.turn_id() != turn_id_;
+  if (over || status.error_code() == grpc::StatusCode::NOT_FOUND) cancel_->Cancel();
+}
+
 void HeldLease::Renew() {
   agent::v1::RenewLeaseRequest request;
   request.set_session_id(session_id_);
@@ -42,6 +55,7 @@ void HeldLease::Renew() {
         status.error_code() == grpc::StatusCode::ABORTED || status.error_code() == grpc::StatusCode::NOT_FOUND;
     if (moved) lost_ = true;
     lock.lock();
+    LookAt(status, lease);
     if (moved) return;
   }
 }

@@ -7,11 +7,13 @@
 #include <thread>
 
 #include "clients/cli/commands/agent_client.h"
+#include "clients/cli/tools/cancel_token.h"
 
 namespace holdfast::cli {
 
 // The lease of a session's tools while this client has it: renewed by a thread of its own, also while a tool runs or a
-// question waits, until it is released, or the server says that it has moved.
+// question waits, until it is released, or the server says that it has moved. Learns thereby that a turn is over, or
+// the session deleted, while a tool still runs for it.
 class HeldLease {
  public:
   // `client` outlives it.
@@ -25,8 +27,13 @@ class HeldLease {
   // It has moved: nothing may be started any more.
   bool lost() const { return lost_.load(); }
 
+  // `cancel` is cancelled once `turn_id` is found not to run any more. Null: nothing is. It outlives the next call.
+  void CancelWithTurn(std::string turn_id, const CancelToken* cancel);
+
  private:
   void Renew();
+  // With the mutex held.
+  void LookAt(const grpc::Status& status, const agent::v1::Lease& lease);
 
   AgentClient& client_;
   const std::string session_id_;
@@ -35,6 +42,8 @@ class HeldLease {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
+  std::string turn_id_;
+  const CancelToken* cancel_ = nullptr;
   std::thread renewing_;
 };
 

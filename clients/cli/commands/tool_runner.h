@@ -38,8 +38,8 @@ class ToolRunner {
   // Of the seat; 0: without one.
   virtual int64_t lease_generation() const { return 0; }
   // Blocks; only while the seat is ours. ABORTED: it no longer was, and nothing was started. Another error: the call
-  // may or may not have run, and nothing may be submitted for it.
-  virtual absl::StatusOr<ToolOutcome> Run(const quota::v1::ToolCall& call) = 0;
+  // may or may not have run, and nothing may be submitted for it. Once the turn is over elsewhere the tool is ended.
+  virtual absl::StatusOr<ToolOutcome> Run(const quota::v1::ToolCall& call, const std::string& turn_id) = 0;
   // The holder of the seat, not us, asks whether a call may run: lets the user answer, if one is here. Blocks until
   // somebody has. `sequence`: of the last event that was seen.
   virtual void Offer(const agent::v1::ApprovalRequested&, int64_t /*sequence*/) {}

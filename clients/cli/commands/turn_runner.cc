@@ -135,7 +135,7 @@ bool TurnRunner::SeeToTools(const std::string& session_id, TurnView& view, Link&
 
 bool TurnRunner::RunTool(const std::string& session_id, const quota::v1::ToolCall& call, TurnView& view, Link& link,
                          TurnResult* result) {
-  const absl::StatusOr<ToolOutcome> outcome = tools_.Run(call);
+  const absl::StatusOr<ToolOutcome> outcome = tools_.Run(call, view.turn_id());
   if (interrupts_.pending()) return true;  // the caller sees to it
   if (absl::IsAborted(outcome.status())) {
     tools_.LeaveSeat();

@@ -160,11 +160,13 @@ void WorkspaceTools::LeaveSeat() {
   journal_.reset();
 }
 
-absl::StatusOr<ToolOutcome> WorkspaceTools::Run(const quota::v1::ToolCall& call) {
+absl::StatusOr<ToolOutcome> WorkspaceTools::Run(const quota::v1::ToolCall& call, const std::string& turn_id) {
   cancel_ = CancelToken();  // an earlier turn's interrupt is over
   interrupts_.ForwardTo(cancel_.fd());
   if (interrupts_.pending()) cancel_.Cancel();
+  if (lease_ != nullptr) lease_->CancelWithTurn(turn_id, &cancel_);
   absl::StatusOr<ToolOutcome> outcome = executor_.Execute(call);
+  if (lease_ != nullptr) lease_->CancelWithTurn({}, nullptr);
   interrupts_.ForwardTo(-1);
   return outcome;
 }

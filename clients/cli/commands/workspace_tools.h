@@ -29,7 +29,7 @@ class WorkspaceTools final : public ToolRunner {
   Seat TakeSeat(Link& link) override;
   void LeaveSeat() override;
   int64_t lease_generation() const override { return lease_ ? lease_->generation() : 0; }
-  absl::StatusOr<ToolOutcome> Run(const quota::v1::ToolCall& call) override;
+  absl::StatusOr<ToolOutcome> Run(const quota::v1::ToolCall& call, const std::string& turn_id) override;
   void Offer(const agent::v1::ApprovalRequested& asked, int64_t sequence) override;
 
  private:
