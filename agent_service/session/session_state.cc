@@ -63,7 +63,7 @@ std::string TitleOf(const v1::TurnStarted& started) {
   return {};
 }
 
-// For the model, of a call that a client may have begun to run.
+// For the model. Whether a client had begun to run the call is not known: results are taken from who has no lease, too.
 std::string NoResult(const std::string& what) {
   return what + " before this tool had a result: it may have run; look before you run it again";
 }
@@ -156,7 +156,7 @@ void SessionState::Apply(const v1::SessionEvent& event) {
       EndTurn("not run: the turn was completed without it");
       break;
     case v1::SessionEvent::kTurnFailed:
-      EndTurn(lease_.taken() ? NoResult("the turn ended") : "not run: the turn ended before a client ran this tool");
+      EndTurn(NoResult("the turn ended"));
       break;
     case v1::SessionEvent::kSnapshotTaken:
       snapshots_[event.snapshot_taken().name()] = event.snapshot_taken().at_sequence();

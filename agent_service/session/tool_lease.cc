@@ -14,7 +14,6 @@ void ToolLease::Apply(const v1::SessionEvent& event) {
   switch (event.kind_case()) {
     case v1::SessionEvent::kTurnStarted:
       turn_runs_ = true;
-      taken_ = held_;
       approvals_.clear();
       place_.reset();
       if (event.turn_started().has_place()) place_ = event.turn_started().place();
@@ -33,7 +32,6 @@ void ToolLease::Apply(const v1::SessionEvent& event) {
       break;
     case v1::SessionEvent::kToolLeaseGranted:
       held_ = true;
-      taken_ = true;
       granted_ = event.tool_lease_granted();
       if (turn_runs_ && !place_) place_ = granted_.place();
       break;

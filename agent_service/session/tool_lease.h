@@ -21,8 +21,6 @@ class ToolLease {
   int64_t generation() const { return granted_.generation(); }
   bool held() const { return held_; }
   const v1::ToolLeaseGranted& granted() const { return granted_; }
-  // Whether somebody had it at any time in the newest turn, and so may have begun to run its tools.
-  bool taken() const { return taken_; }
   // Where the tools of the running turn are. Null: anywhere.
   const v1::ToolPlace* place() const { return place_ ? &*place_ : nullptr; }
 
@@ -35,7 +33,6 @@ class ToolLease {
 
  private:
   bool held_ = false;
-  bool taken_ = false;
   bool turn_runs_ = false;
   v1::ToolLeaseGranted granted_;
   std::optional<v1::ToolPlace> place_;

@@ -31,20 +31,28 @@ OpenFiles::Place OpenFiles::LookAt(const File& file) {
 }
 
 absl::Status OpenFiles::Look() {
-  for (File& file : files_) file.place = LookAt(file);
-  return LastSeen();
+  absl::Status status;
+  for (File& file : files_) {
+    const Place seen = LookAt(file);
+    file.place = seen;
+    if (status.ok()) status = Judge(file, seen);
+  }
+  return status;
 }
 
 absl::Status OpenFiles::LastSeen() const {
   for (const File& file : files_) {
-    const Place place = file.place;
-    if (place == Place::kThere) continue;
-    return absl::UnavailableError(fmt::format(
-        "{} {} while it was in use, and nothing more is written: put the file back, or export the sessions that are "
-        "needed, which can still be read, and restart",
-        file.path, place == Place::kGone ? "was deleted or moved away" : "was replaced by another file"));
+    if (absl::Status status = Judge(file, file.place); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::Status OpenFiles::Judge(const File& file, Place place) {
+  if (place == Place::kThere) return absl::OkStatus();
+  return absl::UnavailableError(fmt::format(
+      "{} {} while it was in use, and nothing more is written: put the file back, or export the sessions that are "
+      "needed, which can still be read, and restart",
+      file.path, place == Place::kGone ? "was deleted or moved away" : "was replaced by another file"));
 }
 
 }  // namespace holdfast::sqlite

@@ -40,6 +40,7 @@ class OpenFiles {
   // Empty: errno says why.
   static std::optional<Identity> IdentityOf(const std::string& path);
   static Place LookAt(const File& file);
+  static absl::Status Judge(const File& file, Place place);
 
   std::array<File, 2> files_;
 };

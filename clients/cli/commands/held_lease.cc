@@ -36,9 +36,9 @@ void HeldLease::CancelWithTurn(std::string turn_id, const CancelToken* cancel) {
 
 void HeldLease::LookAt(const grpc::Status& status, const agent::v1::Lease& lease) {
   if (cancel_ == nullptr) return;
-  // An older server does not tell. Who has a lease that moved goes on with what runs.
-  const bool over = status.ok() && lease.has_turn_id() && lease.turn_id() != turn_id_;
-  if (over || status.error_code() == grpc::StatusCode::NOT_FOUND) cancel_->Cancel();
+  // An older server does not tell. Who has a lease that moved goes on with what runs; and that a server does not know
+  // the session need not mean that it was deleted: it may have started with another store.
+  if (status.ok() && lease.has_turn_id() && lease.turn_id() != turn_id_) cancel_->Cancel();
 }
 
 void HeldLease::Renew() {

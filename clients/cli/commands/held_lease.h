@@ -12,8 +12,8 @@
 namespace holdfast::cli {
 
 // The lease of a session's tools while this client has it: renewed by a thread of its own, also while a tool runs or a
-// question waits, until it is released, or the server says that it has moved. Learns thereby that a turn is over, or
-// the session deleted, while a tool still runs for it.
+// question waits, until it is released, or the server says that it has moved. Learns thereby that a turn is over while
+// a tool still runs for it.
 class HeldLease {
  public:
   // `client` outlives it.

@@ -157,30 +157,9 @@ TEST(SessionState, EveryToolCallHasAResultOnceItsTurnHasEnded) {
     EXPECT_EQ(state.turn(), nullptr);
     EXPECT_THAT(Spoken(state), ElementsAre("user: hello", "call: c1", "call: c2", "call: c3", "result: c2",
                                            "result: c1 error", "result: c3 error"));
-    EXPECT_THAT(state.conversation().back().tool_result().output(), testing::HasSubstr("not run"));
+    EXPECT_THAT(state.conversation().back().tool_result().output(),
+                testing::HasSubstr(end.has_turn_failed() ? "it may have run" : "not run"));
   }
-}
-
-TEST(SessionState, ACallWhoseTurnIsCancelledMayHaveRunWhereSomebodyHadTheLease) {
-  v1::SessionEvent granted;
-  granted.mutable_tool_lease_granted()->set_generation(1);
-  v1::SessionEvent released;
-  released.mutable_tool_lease_released()->set_generation(1);
-  const std::vector<v1::SessionEvent> asked = {CreatedEvent(), TurnEvent("k1", "hello"), CallEvent(1),
-                                               AnswerEvent({Asked("c1")})};
-  const auto told = [](std::vector<v1::SessionEvent> events, std::initializer_list<v1::SessionEvent> more) {
-    events.insert(events.end(), more);
-    return FoldOf(std::move(events)).conversation().back().tool_result().output();
-  };
-  EXPECT_THAT(told(asked, {FailedEvent()}), testing::HasSubstr("not run"));
-  EXPECT_THAT(told(asked, {granted, FailedEvent()}), testing::HasSubstr("it may have run"));
-  EXPECT_THAT(told(asked, {granted, released, FailedEvent()}), testing::HasSubstr("it may have run"));
-  // Whoever had the lease before the turn may have run it, too; one who gave it back before cannot.
-  std::vector<v1::SessionEvent> before = asked;
-  before.insert(before.begin() + 1, granted);
-  EXPECT_THAT(told(before, {FailedEvent()}), testing::HasSubstr("it may have run"));
-  before.insert(before.begin() + 2, released);
-  EXPECT_THAT(told(before, {FailedEvent()}), testing::HasSubstr("not run"));
 }
 
 TEST(SessionState, AnEndWithoutOpenCallsAddsNothing) {

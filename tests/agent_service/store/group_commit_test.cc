@@ -174,6 +174,25 @@ TEST_F(GroupCommitTest, UndoesTheWholeGroupWhenTheCommitFailsAndGoesOn) {
   EXPECT_THAT(Rows(), ::testing::ElementsAre(4));
 }
 
+TEST_F(GroupCommitTest, AcknowledgesNothingThatIsNotVerifiedOnceCommitted) {
+  absl::Status found = absl::UnavailableError("moved away");
+  size_t seen = 0;
+  commits_ = *GroupCommit::Create(
+      *connection_, [this](TaskThread::Task task) { loop_.Post(std::move(task)); },
+      [&] {
+        seen = Rows().size();
+        return found;
+      });
+  std::vector<Outcome> outcomes(2);
+  SubmitSql(outcomes[0], "INSERT INTO t(a) VALUES(1)");
+  EXPECT_EQ(outcomes[0].Get(), absl::UnavailableError("moved away"));
+  EXPECT_EQ(seen, 1U) << "asked before the commit";
+  found = absl::OkStatus();
+  SubmitSql(outcomes[1], "INSERT INTO t(a) VALUES(2)");
+  EXPECT_TRUE(outcomes[1].Get().ok());
+  commits_.reset();
+}
+
 TEST_F(GroupCommitTest, BoundsAGroupByCountAndByBytes) {
   std::vector<Outcome> many(GroupCommit::kMaxWrites + 1);
   std::vector<Outcome> large(3);
